@@ -1,0 +1,172 @@
+"""The `digits` command: parse, call, one line per error. The only place that catches a DigitsError."""
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from tasks import settings
+from tasks.errors import DigitsError, StoreError
+from tasks.store import Artifact, Store, damage, lineage
+
+app = typer.Typer(
+    help="Handwritten digits, from file to submission.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        app()
+    except DigitsError as error:
+        print(f"digits: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+
+
+@app.command()
+def run(
+    data: Annotated[
+        str, typer.Option(help="sample, mnist, kaggle, or the path of a zip, CSV, IDX or Parquet file or folder.")
+    ] = "sample",
+    recipe: Annotated[str, typer.Option(help="Name of the recipe to train.")] = "fast",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a value of the recipe; repeatable.")
+    ] = None,
+    max_bad_rows: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of training rows that may be left out as not being digits.")
+    ] = 0.001,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Do the work again where it is done already.")] = False,
+) -> None:
+    """Train on digits and answer the test part: ingest, validate, prepare, fit, evaluate, package, promote, score."""
+    from tasks import recipes, sources
+
+    here = settings.load()
+    # Before the seconds that Prefect takes to start: what is wrong with the call is known at once.
+    recipes.find(recipe, set_ or ())
+    if data not in ("mnist", "kaggle"):  # those are fetched by the stage, which can try again
+        sources.recognise(data, here)
+    settings.keep_libraries_home(here)
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # `_log_to_terminal` shows them
+    from flows.summary import train_summary
+    from flows.training import train
+
+    _log_to_terminal()
+    if "PREFECT_API_URL" not in os.environ:
+        logging.getLogger("flows").info("starting Prefect's embedded server, which takes some seconds")
+    print(train_summary(train(data, recipe, set_, max_bad_rows, fresh)))
+
+
+@app.command()
+def artifacts(kind: Annotated[str | None, typer.Argument(help="Only this kind: dataset, model, …")] = None) -> None:
+    """List the artifacts: kind, id, age, size, made from."""
+    from rich.table import Table
+
+    table = Table("kind", "id", "age", "size", "made from", box=None, header_style="bold")
+    for artifact in _store().all():
+        if kind in (None, artifact.kind):
+            manifest = artifact.manifest()
+            origin = ", ".join(manifest.inputs) or str(manifest.source.get("data", ""))
+            table.add_row(artifact.kind, artifact.id, _age(manifest.created), _size(manifest.size), origin)
+    if not table.rows:
+        raise StoreError("there are no artifacts yet", remedy="start with `digits run`")
+    _print(table)
+
+
+@app.command()
+def show(artifact_id: Annotated[str, typer.Argument(metavar="ID", help="An id, its beginning, or kind/id.")]) -> None:
+    """Print an artifact: how it was made, from what up to the source file, and what it holds."""
+    from dataclasses import asdict
+
+    store = _store()
+    artifact = store.get(artifact_id)
+    shown = asdict(artifact.manifest())
+    files = {name: f"{_size(file['bytes'])}  sha256 {file['sha256']}" for name, file in shown.pop("files").items()}
+    ancestors = lineage(store, artifact)
+    shown = {"artifact": artifact.name, "folder": str(artifact.path)} | shown | {"files": files}
+    shown["lineage"] = {
+        name: _origin(ancestor) if ancestor else "gone"
+        for name, ancestor in {artifact.name: artifact, **ancestors}.items()
+    }
+    for key in ("kind", "id", "inputs"):
+        del shown[key]
+    _print(_outline(shown))
+
+
+@app.command()
+def verify() -> None:
+    """Recompute every checksum and name what is damaged."""
+    artifacts = _store().all()
+    damaged = 0
+    for artifact in artifacts:
+        for line in damage(artifact):
+            print(f"{artifact.name}: {line}")
+            damaged += 1
+    if damaged:
+        raise StoreError(
+            f"{damaged} of the files recorded are not what was written",
+            remedy="remove the folders named above and run again, or put them back from a copy",
+        )
+    print(f"{len(artifacts):,} artifacts are what was written")
+
+
+def _store() -> Store:
+    return Store(settings.load().artifacts)
+
+
+def _print(shown: Any) -> None:
+    """To the terminal's width there; in a pipe as wide as it is, so that no line is broken or cut."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=500)
+    console.print(shown, soft_wrap=isinstance(shown, str), highlight=False, markup=False)
+
+
+def _outline(values: Mapping[str, Any], indent: str = "") -> str:
+    """Nested values, a line each."""
+    lines = []
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            lines += [f"{indent}{name}", _outline(value, indent + "  ")]
+        elif value not in (None, {}, [], ""):
+            lines.append(f"{indent}{name:<{24 - len(indent)}} {value}")
+    return "\n".join(lines)
+
+
+def _origin(artifact: Artifact) -> str:
+    manifest = artifact.manifest()
+    files = [f"{file['path']} sha256 {file['sha256']}" for file in manifest.source.get("files", [])]
+    return f"from {', '.join(manifest.inputs or files)}"
+
+
+def _age(created: str) -> str:
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def _size(count: int) -> str:
+    for unit, length in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= length:
+            return f"{count / length:.1f} {unit}"
+    return f"{count} B"
+
+
+def _log_to_terminal() -> None:
+    """On stderr the lines of the stages, and what Prefect warns of; not the error that `main` tells in its one line."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
+    handler.addFilter(lambda record: not record.name.startswith("prefect") or record.levelno >= logging.WARNING)
+    handler.addFilter(lambda record: not getattr(record, "for_a_person", False))
+    for name in ("tasks", "flows", "prefect"):
+        logging.getLogger(name).addHandler(handler)

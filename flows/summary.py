@@ -1,0 +1,58 @@
+"""What a person is told at the end of a run, in a few lines."""
+
+from typing import TYPE_CHECKING
+
+from tasks.store import Artifact
+
+if TYPE_CHECKING:
+    from flows.training import Trained
+
+
+def train_summary(trained: "Trained") -> str:
+    """Data, verdict, accuracy, champion or not and why, and where to look."""
+    lines = {
+        "data": _data(trained.dataset, trained.prepared),
+        "validation": _validation(trained.validation),
+        "accuracy": _accuracy(trained.evaluation),
+        "package": _package(trained.package),
+        "champion": f"{'yes' if trained.decision.promoted else 'no'}: {trained.decision.because}",
+        "report": str(trained.evaluation.path / "report.html"),
+        "submission": str(trained.scores.path / "submission.csv")
+        if trained.scores
+        else "none: the data have no test part",
+    }
+    return "\n".join(f"{name:<11} {line}" for name, line in lines.items())
+
+
+def _data(dataset: Artifact, prepared: Artifact) -> str:
+    rows = prepared.metrics
+    test = f", {rows['test']:,} to score" if "test" in rows else ""
+    source = dataset.manifest().source["data"]
+    return f"{source}: {rows['train']:,} digits to learn from, {rows['validation']:,} to judge by{test}"
+
+
+def _validation(validation: Artifact) -> str:
+    found = validation.metrics
+    return "; ".join([f"{found['verdict']} ({found['checks']} checks)", *found["warnings"]])
+
+
+def _accuracy(evaluation: Artifact) -> str:
+    found = evaluation.metrics
+    low, high = found["interval"]
+    line = (
+        f"{found['accuracy']:.2%} of {found['images']:,} held-out digits "
+        f"(95 % sampling interval {low:.2%} to {high:.2%})"
+    )
+    if found["test"]:
+        line += f"; {found['test']['accuracy']:.2%} of the {found['test']['images']:,} labelled test digits"
+    return line
+
+
+def _package(package: Artifact) -> str:
+    found = package.metrics
+    form = found["forms"][found["default"]]
+    refused = [name for name, check in found["forms"].items() if not check["accepted"]]
+    return (
+        f"{found['default']}, {form['agreement']:.2%} the same answers as Keras"
+        f"{''.join(f'; {name} refused, it loses too much' for name in refused)}"
+    )

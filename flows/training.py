@@ -1,0 +1,65 @@
+"""The flow `train`: from a file of digits to a judged, packaged model and the answers for the test part."""
+
+from dataclasses import dataclass
+
+from prefect import flow
+from prefect.runtime import flow_run
+from tasks.evaluate import evaluate_stage as evaluate
+
+from tasks import recipes, settings
+from tasks.expectations import Limits
+from tasks.fit import fit_stage as fit
+from tasks.ingest import ingest_stage as ingest
+from tasks.package import package_stage as package
+from tasks.prepare import prepare_stage as prepare
+from tasks.promote import promote_stage as promote
+from tasks.registry import Decision
+from tasks.score import score_stage as score
+from tasks.store import Artifact, Store
+from tasks.validate import validate_stage as validate
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run of `train` made; scores is None where the source has no test part."""
+
+    dataset: Artifact
+    validation: Artifact
+    prepared: Artifact
+    model: Artifact
+    evaluation: Artifact
+    package: Artifact
+    decision: Decision
+    scores: Artifact | None
+
+
+@flow(name="train", flow_run_name="{recipe} on {data}", persist_result=False)
+def train(
+    data: str = "sample",
+    recipe: str = "fast",
+    changes: list[str] | None = None,
+    max_bad_rows: float = 0.001,
+    fresh: bool = False,
+) -> Trained:
+    """Read digits, check them, learn from them, judge, package and promote the model, score the test part.
+
+    Args:
+        data: `sample`, `mnist`, `kaggle`, or the path of a file or folder of digits.
+        recipe: name of the recipe to train.
+        changes: values of the recipe to change, such as `epochs=3`.
+        max_bad_rows: share of the training rows that may be left out because they are not digits.
+        fresh: do the work again where it is done already.
+    """
+    here = settings.load()
+    store = Store(here.artifacts, flow_run=flow_run.get_id())
+    chosen = recipes.find(recipe, changes or ())
+
+    dataset = ingest(store, data, here, fresh=fresh)
+    validation = validate(store, dataset, limits=Limits(bad_rows=max_bad_rows), fresh=fresh)
+    prepared = prepare(store, dataset, validation, fresh=fresh)
+    model = fit(store, prepared, chosen, fresh=fresh)
+    evaluation = evaluate(store, model, prepared, fresh=fresh)
+    packed = package(store, model, prepared, fresh=fresh)
+    decision = promote(store, packed, prepared)
+    scores = score(store, packed, prepared, fresh=fresh)
+    return Trained(dataset, validation, prepared, model, evaluation, packed, decision, scores)

@@ -1,0 +1,181 @@
+"""The one definition of a digit, in memory and in Parquet.
+
+An image is uint8, 28 × 28, ink bright on a dark ground, 0–255: what MNIST calls a digit. Every source is turned into
+it once, in `sources.py`; training and scoring read it through `read` and `batches`. Networks scale to 0–1 themselves.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.errors import DataError
+
+SIDE = 28
+PIXELS = SIDE * SIDE
+CLASSES = 10
+PIXEL_COLUMNS = tuple(f"pixel{index}" for index in range(PIXELS))
+
+# One fixed_size_binary column writes and reads about ten times faster than 784 columns of one pixel each.
+SCHEMA = pa.schema([("id", pa.int32()), ("label", pa.uint8()), ("image", pa.binary(PIXELS))])
+METADATA = {
+    "digitflow.shape": f"{SIDE}x{SIDE}",
+    "digitflow.dtype": "uint8",
+    "digitflow.scale": "1/255",
+    "digitflow.ink": "bright on dark, 0-255",
+    "digitflow.classes": str(CLASSES),
+}
+ROW_GROUP = 10_000
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Some digits in memory.
+
+    ids: int32 (n,), the row of the source file that an image came from, counted from 1.
+    images: uint8 (n, 28, 28), 0–255; may be read-only.
+    labels: uint8 (n,), 0–9; None where the labels are not known.
+    """
+
+    ids: np.ndarray
+    images: np.ndarray
+    labels: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, rows: np.ndarray | slice) -> "Digits":
+        labels = None if self.labels is None else self.labels[rows]
+        return Digits(self.ids[rows], self.images[rows], labels)
+
+    @property
+    def known_labels(self) -> np.ndarray:
+        """labels, where there is no doubt that they are known.
+
+        Raises: DataError where they are not.
+        """
+        if self.labels is None:
+            raise DataError("these digits have no labels", expected="a label for every image")
+        return self.labels
+
+
+def to_table(digits: Digits) -> pa.Table:
+    """Arrow table of SCHEMA over the same memory: no pixel is copied."""
+    flat = np.ascontiguousarray(digits.images).reshape(len(digits), PIXELS)
+    image = pa.FixedSizeBinaryArray.from_buffers(pa.binary(PIXELS), len(digits), [None, pa.py_buffer(flat)])
+    label = pa.nulls(len(digits), pa.uint8()) if digits.labels is None else pa.array(digits.labels, pa.uint8())
+    return pa.table([pa.array(digits.ids, pa.int32()), label, image], schema=SCHEMA)
+
+
+def from_batch(batch: pa.RecordBatch) -> Digits:
+    """The digits of a record batch of SCHEMA; the images are a read-only view of its memory."""
+    image = batch.column("image")
+    buffer = image.buffers()[1]
+    flat = np.frombuffer(buffer, np.uint8, count=len(image) * PIXELS, offset=image.offset * PIXELS)
+    label = batch.column("label")
+    labels = None if label.null_count else label.to_numpy(zero_copy_only=False)
+    return Digits(batch.column("id").to_numpy(), flat.reshape(-1, SIDE, SIDE), labels)
+
+
+class Writer:
+    """Parquet file of digits, written batch by batch. A context manager; holds at most one row group in memory."""
+
+    def __init__(self, path: Path, about: Mapping[str, str] | None = None) -> None:
+        """about: where the digits came from, kept in the schema's metadata."""
+        metadata = METADATA | {f"digitflow.{name}": value for name, value in (about or {}).items()}
+        self.rows = 0
+        self._pending: list[Digits] = []
+        self._writer = pq.ParquetWriter(
+            path, SCHEMA.with_metadata(metadata), compression="zstd", use_dictionary=["label"]
+        )
+
+    def write(self, digits: Digits) -> None:
+        self.rows += len(digits)
+        self._pending.append(digits)
+        if sum(map(len, self._pending)) >= ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._pending:
+            table = pa.concat_tables(to_table(digits) for digits in self._pending)
+            self._writer.write_table(table, row_group_size=ROW_GROUP)
+            self._pending = []
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._flush()
+        self._writer.close()
+
+
+def write(path: Path, digits: Digits, about: Mapping[str, str] | None = None) -> None:
+    """Write digits that are in memory."""
+    with Writer(path, about) as writer:
+        writer.write(digits)
+
+
+def batches(path: Path, rows: int = ROW_GROUP) -> Iterator[Digits]:
+    """The digits of a Parquet file of this project, at most `rows` at a time.
+
+    Raises: DataError if the file is not Parquet or has another schema.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            if not file.schema_arrow.equals(SCHEMA):
+                raise DataError(
+                    "the columns are not those of a digit file",
+                    file=path.name,
+                    expected="id: int32, label: uint8, image: fixed_size_binary[784]",
+                    received=", ".join(f"{field.name}: {field.type}" for field in file.schema_arrow)[:200],
+                    remedy="give a Parquet file that this project wrote, or a CSV",
+                )
+            for batch in file.iter_batches(rows):
+                yield from_batch(batch)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError("the Parquet file cannot be read", file=path.name, received=str(error)) from error
+
+
+def about(path: Path) -> dict[str, str]:
+    """What the file's metadata say of where its digits came from."""
+    metadata = pq.read_schema(path).metadata or {}
+    return {
+        key.decode().removeprefix("digitflow."): value.decode()
+        for key, value in metadata.items()
+        if key.startswith(b"digitflow.")
+    }
+
+
+def concatenate(parts: Iterable[Digits]) -> Digits:
+    """All parts as one; labels are None unless every part has them."""
+    parts = list(parts)
+    if not parts:
+        return Digits(np.empty(0, np.int32), np.empty((0, SIDE, SIDE), np.uint8), np.empty(0, np.uint8))
+    labels = [part.labels for part in parts if part.labels is not None]
+    return Digits(
+        np.concatenate([part.ids for part in parts]),
+        np.concatenate([part.images for part in parts]),
+        np.concatenate(labels) if len(labels) == len(parts) else None,
+    )
+
+
+def read(path: Path) -> Digits:
+    """All digits of a Parquet file of this project. Raises: as `batches`."""
+    return concatenate(batches(path))
+
+
+def fingerprints(images: np.ndarray) -> np.ndarray:
+    """A number for each image that only the very same image has; uint8 (n, 28, 28) to uint64 (n,).
+
+    The first 64 bits of BLAKE2b: among a million images, two different ones share it once in 37 million trials.
+    """
+    digests = (hashlib.blake2b(image, digest_size=8).digest() for image in np.ascontiguousarray(images))
+    return np.frombuffer(b"".join(digests), np.uint64)

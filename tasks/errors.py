@@ -1,0 +1,73 @@
+"""Every error that is meant for a person.
+
+DigitsError             caught in one place, `flows/cli.py`: one line on stderr
+├── UsageError          the call is wrong: unknown recipe, value out of range     exit code 2
+├── DataError           the input is bad; the same input will fail again          exit code 1
+├── StoreError          an artifact is missing, damaged or cannot be written      exit code 1
+├── FitError        a fit cannot go on: its loss is not a number any more         exit code 1
+├── PackageError        a packaged model does not agree with the fitted one       exit code 1
+└── FetchError          a download failed for good: no network, no credentials    exit code 1
+"""
+
+
+class DigitsError(Exception):
+    """Base of the errors that are meant for a person; anything else is a bug and keeps its traceback.
+
+    The message says what is wrong, where, what was expected, what was received, and what to do:
+    `train.csv, row 17, column pixel5: pixel out of range; expected …; received '256'; to go on, …`.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        file: str | None = None,
+        row: int | None = None,
+        column: str | None = None,
+        expected: str | None = None,
+        received: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        where = ", ".join(
+            part
+            for part in (
+                file,
+                f"row {row:,}" if row is not None else None,
+                f"column {column}" if column else None,
+            )
+            if part
+        )
+        clauses = [
+            f"{where}: {what}" if where else what,
+            f"expected {expected}" if expected else None,
+            f"received {received}" if received else None,
+            f"to go on, {remedy}" if remedy else None,
+        ]
+        # One line, whatever a file's bytes or a library's message smuggle in.
+        super().__init__(" ".join("; ".join(clause for clause in clauses if clause).split()))
+
+
+class UsageError(DigitsError):
+    exit_code = 2
+
+
+class DataError(DigitsError):
+    pass
+
+
+class StoreError(DigitsError):
+    pass
+
+
+class PackageError(DigitsError):
+    pass
+
+
+class FitError(DigitsError):
+    pass
+
+
+class FetchError(DigitsError):
+    pass

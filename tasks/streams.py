@@ -1,0 +1,134 @@
+"""Bytes out of a file, a gzip or a member of a zip, unpacked on the way, never to disk; all trouble is a DataError."""
+
+import contextlib
+import gzip
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+
+from tasks.errors import DataError
+
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+GZIP = b"\x1f\x8b"
+# A header of 785 columns takes 7 KB; what does not show itself in this many bytes is no digits.
+HEAD = 64 * 1024
+FLAG_ENCRYPTED = 0x1
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A file, or the member of one that is a zip; what is gzipped is unpacked, by its first bytes and not by its name.
+
+    name: what messages call it.
+    """
+
+    name: str
+    path: Path
+    member: str | None = None
+
+    @property
+    def base(self) -> str:
+        """The file's own name, without folders."""
+        return (self.member or self.path.name).rpartition("/")[2]
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """The unpacked bytes. Raises: DataError, also for trouble in the middle of reading."""
+        with explained(self.name), contextlib.ExitStack() as stack:
+            file: BinaryIO = stack.enter_context(self.path.open("rb"))
+            if self.member is not None:
+                archive = stack.enter_context(zipfile.ZipFile(file))
+                file = cast(BinaryIO, stack.enter_context(archive.open(self.member)))
+            zipped = file.read(len(GZIP)) == GZIP
+            file.seek(0)
+            yield cast(BinaryIO, stack.enter_context(gzip.GzipFile(fileobj=file))) if zipped else file
+
+    def head(self) -> bytes:
+        """The first bytes, at most HEAD. Raises: DataError."""
+        with self.open() as file:
+            return file.read(HEAD)
+
+
+@contextlib.contextmanager
+def explained(file: str) -> Iterator[None]:
+    """Turn what reading a file can raise into a DataError that names the file."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise DataError("there is no such file", file=file, remedy="check the path") from error
+    except PermissionError as error:
+        raise DataError("the file may not be read", file=file, remedy="give yourself the right to read it") from error
+    except (EOFError, struct.error, UnicodeError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+        raise DataError(
+            "the file is damaged or incomplete", file=file, received=str(error), remedy="copy or download it again"
+        ) from error
+    except NotImplementedError as error:
+        raise DataError(
+            "the zip is packed in a way that cannot be read",
+            file=file,
+            received=str(error),
+            remedy="unpack it and give the folder",
+        ) from error
+    except (OSError, pa.ArrowException) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(
+            "the file cannot be read", file=file, received=reason, remedy="check the disk, or copy the file again"
+        ) from error
+
+
+def in_folder(folder: Path) -> list[Stream]:
+    """The plain files right in a folder, by name; hidden ones and folders inside do not count. Raises: DataError."""
+    with explained(str(folder)):
+        paths = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    return [Stream(f"{folder.name}/{path.name}", path) for path in paths]
+
+
+def in_zip(path: Path) -> list[Stream]:
+    """The files in a zip, by name.
+
+    Raises: DataError if it is damaged, asks for a password, or has members that climb out of it.
+    """
+    with explained(path.name):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                members = [member for member in archive.infolist() if not member.is_dir()]
+        except zipfile.BadZipFile as error:
+            raise DataError(
+                "the zip is truncated or damaged",
+                file=path.name,
+                received=f"{path.stat().st_size:,} bytes; {error}",
+                remedy="download it again",
+            ) from error
+    for member in members:
+        _check(member, path)
+    return [Stream(f"{path.name}/{name}", path, name) for name in sorted(member.filename for member in members)]
+
+
+def _check(member: zipfile.ZipInfo, path: Path) -> None:
+    name = member.orig_filename
+    # Nothing is ever extracted, but an archive with such names was made to do harm: nothing in it is to be trusted.
+    if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or re.match("[A-Za-z]:", name):
+        raise DataError(
+            "a name in the zip points outside of it",
+            file=path.name,
+            expected="names of files inside the zip",
+            received=f"'{name}'",
+            remedy="download it again from where it is published",
+        )
+    if stat.S_ISLNK(member.external_attr >> 16):
+        raise DataError("the zip holds a link", file=path.name, received=f"'{name}'", remedy="pack the file itself")
+    if member.flag_bits & FLAG_ENCRYPTED:
+        raise DataError(
+            "the zip asks for a password",
+            file=path.name,
+            received=f"'{name}' encrypted",
+            remedy="unpack it and give the folder",
+        )

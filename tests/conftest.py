@@ -1,0 +1,81 @@
+"""What all tests share: a home of their own, so that nothing is read from or written to the user's."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+# Before any library is imported: each looks at its variables once.
+_HOME = Path(tempfile.mkdtemp(prefix="digitflow-tests-"))
+os.environ["DIGITS_HOME"] = str(_HOME)
+for _name in [name for name in os.environ if name.startswith("PREFECT_")]:
+    del os.environ[_name]
+
+from tasks import settings  # noqa: E402
+from tasks.settings import Settings  # noqa: E402
+from tasks.store import Artifact, Store  # noqa: E402
+
+settings.keep_libraries_home(settings.load())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return Store(tmp_path / "artifacts")
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Settings:
+    """Settings of an empty home, whose downloads go nowhere."""
+    return Settings(home=tmp_path, mnist_mirrors=())
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Every stage's artifact of one quick run on the embedded digits; the model has seen each image twice.
+
+    weaker: a model of the same data that has learned next to nothing. Tests may add to the store, not change it.
+    """
+
+    store: Store
+    here: Settings
+    dataset: Artifact
+    validation: Artifact
+    prepared: Artifact
+    model: Artifact
+    weaker: Artifact
+    evaluation: Artifact
+    package: Artifact
+
+
+@pytest.fixture(scope="session")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    """The stages' plain functions, one after the other, for real."""
+    from tasks import recipes
+    from tasks.evaluate import evaluate
+    from tasks.fit import fit
+    from tasks.ingest import ingest
+    from tasks.package import package
+    from tasks.prepare import prepare
+    from tasks.validate import validate
+
+    here = Settings(home=tmp_path_factory.mktemp("home"))
+    store = Store(here.artifacts)
+    dataset = ingest(store, "sample", here)
+    validation = validate(store, dataset)
+    prepared = prepare(store, dataset, validation)
+    model = fit(store, prepared, recipes.find("fast", ["epochs=2", "min_shown=0"]))
+    weaker = fit(store, prepared, recipes.find("fast", ["epochs=1", "min_shown=0", "batch=4096", "peak_rate=1e-4"]))
+    return Chain(
+        store=store,
+        here=here,
+        dataset=dataset,
+        validation=validation,
+        prepared=prepared,
+        model=model,
+        weaker=weaker,
+        evaluation=evaluate(store, model, prepared),
+        package=package(store, model, prepared),
+    )

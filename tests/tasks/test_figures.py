@@ -1,0 +1,133 @@
+import base64
+import io
+import math
+import re
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from tasks import figures
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def epoch(number: int, **changed: float) -> dict[str, float]:
+    return {"epoch": number, "loss": 0.5, "accuracy": 0.9, "val_loss": 0.2, "val_accuracy": 0.95} | changed
+
+
+def texts(svg: str) -> list[str]:
+    return [element.text or "" for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+
+
+def markers(svg: str) -> int:
+    """Points that lie within the axes: those of the two curves and the two of the legend."""
+    return len(list(ElementTree.fromstring(svg).iter(f"{SVG}use")))
+
+
+@pytest.mark.parametrize("measure", ["loss", "accuracy"])
+def test_one_epoch_is_visible_as_two_points(measure: str) -> None:
+    assert markers(figures.curve([epoch(1)], measure)) == 2 + 2
+
+
+def test_every_epoch_has_a_point_for_training_and_validation() -> None:
+    assert markers(figures.curve([epoch(1), epoch(2), epoch(3)], "loss")) == 2 * 3 + 2
+
+
+def test_many_epochs_are_lines_without_points() -> None:
+    assert markers(figures.curve([epoch(number) for number in range(1, 61)], "loss")) == 0
+
+
+def test_curve_says_its_last_values_to_a_screen_reader() -> None:
+    svg = figures.curve([epoch(1), epoch(2, accuracy=0.985, val_accuracy=0.99)], "accuracy")
+    label = ElementTree.fromstring(svg).get("aria-label")
+    assert label == "Accuracy per epoch; at the last, epoch 2, training 98.50%, validation 99.00%"
+
+
+@pytest.mark.parametrize("measure", ["loss", "accuracy"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_values_that_are_not_finite_leave_a_gap(measure: str, value: float) -> None:
+    svg = figures.curve([epoch(1), epoch(2, **{measure: value})], measure)
+    assert markers(svg) == 3 + 2
+    assert "nan" not in svg.lower()
+    assert "training unknown" in svg
+
+
+@pytest.mark.parametrize("measure", ["loss", "accuracy"])
+def test_curve_without_any_finite_value_is_empty_but_drawn(measure: str) -> None:
+    nothing = epoch(1, **{measure: math.nan, f"val_{measure}": math.nan})
+    assert markers(figures.curve([nothing], measure)) == 2
+
+
+def test_loss_of_zero_is_drawn() -> None:
+    assert "<svg" in figures.curve([epoch(1, loss=0.0, val_loss=0.0)], "loss")
+
+
+def test_every_count_of_a_confusion_matrix_can_be_read_as_text() -> None:
+    matrix = np.diag(np.arange(100, 110))
+    matrix[4, 9], matrix[7, 2] = 13, 17
+    counts = texts(figures.confusion(matrix))
+    assert {"13", "17", *map(str, range(100, 110))} <= set(counts)
+    assert counts.count("0") == 2, "only the two axes say 0: an empty cell stays empty"
+
+
+def test_only_mistakes_are_coloured() -> None:
+    matrix = np.diag([1000] * 10)
+    assert figures.ORANGE not in figures.confusion(matrix)
+    matrix[4, 9] = 1
+    assert figures.confusion(matrix).count(figures.ORANGE) == 1
+
+
+def test_more_frequent_mistakes_have_a_stronger_colour() -> None:
+    matrix = np.diag([1000] * 10)
+    matrix[4, 9], matrix[9, 4] = 1, 5
+    rare, frequent = re.findall(rf"fill: {figures.ORANGE}; opacity: ([\d.]+)", figures.confusion(matrix))
+    assert float(rare) < float(frequent) < 0.7
+
+
+def test_empty_confusion_matrix_is_drawn() -> None:
+    assert "of 0 images 0 are off the diagonal" in figures.confusion(np.zeros((10, 10), int))
+
+
+def test_large_counts_are_set_smaller_so_that_they_fit_their_cell() -> None:
+    assert "font-size: 7px" in figures.confusion(np.diag([123_456] * 10))
+
+
+def test_charts_take_ink_from_the_page_and_have_no_ground() -> None:
+    for svg in (figures.confusion(np.eye(10, dtype=int)), figures.curve([epoch(1)], "loss")):
+        assert "currentColor" in svg
+        assert figures.INK not in svg
+        assert "#ffffff" not in svg
+        assert "#000000" not in svg
+
+
+def test_charts_can_stand_in_one_page_without_sharing_an_id_or_a_style() -> None:
+    page = (
+        figures.curve([epoch(1)], "loss")
+        + figures.curve([epoch(1)], "accuracy")
+        + figures.confusion(np.eye(10, dtype=int))
+    )
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert "<style" not in page
+    assert "<metadata" not in page
+
+
+def test_same_figure_gives_the_same_text() -> None:
+    assert figures.curve([epoch(1)], "loss") == figures.curve([epoch(1)], "loss")
+
+
+def test_digit_keeps_every_pixel() -> None:
+    from matplotlib.image import imread
+
+    image = np.arange(784, dtype=np.uint32).reshape(28, 28).astype(np.uint8)
+    kind, _, body = figures.digit(image).partition(",")
+    assert kind == "data:image/png;base64"
+    assert np.array_equal(np.rint(imread(io.BytesIO(base64.b64decode(body)))[..., 0] * 255), image)
+
+
+def test_faint_digit_is_not_brightened() -> None:
+    from matplotlib.image import imread
+
+    body = figures.digit(np.full((28, 28), 10, np.uint8)).partition(",")[2]
+    assert imread(io.BytesIO(base64.b64decode(body)))[0, 0, 0] == pytest.approx(10 / 255)

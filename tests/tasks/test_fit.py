@@ -1,0 +1,103 @@
+"""A fit learns, repeats, goes on after a kill, and stops when it diverges."""
+
+import multiprocessing
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tasks import digits, history, networks, recipes
+from tasks.digits import Digits
+from tasks.errors import FitError
+from tasks.fit import epochs_for, train
+from tasks.models import predict
+from tests.conftest import Chain
+
+QUICK = recipes.find("fast", ["epochs=2", "min_shown=0", "batch=32"])
+
+
+@pytest.fixture(scope="module")
+def parts(chain: Chain) -> tuple[Digits, Digits]:
+    """Few digits to learn from and to judge by."""
+    training = digits.read(chain.prepared.path / "train.parquet")
+    return training[slice(0, 320)], training[slice(320, 400)]
+
+
+def test_the_model_has_learned(chain: Chain) -> None:
+    epochs = history.read(chain.model.path / "history.csv")
+    assert [epoch["epoch"] for epoch in epochs] == [1, 2]
+    assert epochs[-1]["loss"] < epochs[0]["loss"]
+    assert chain.model.metrics["last_val_accuracy"] > 0.8
+    assert chain.model.metrics["parameters"] == 136_106
+
+
+def test_the_same_seed_repeats_the_fit_and_another_does_not(parts: tuple[Digits, Digits], tmp_path: Path) -> None:
+    answers = [
+        predict(train(replace(QUICK, epochs=1, seed=seed), *parts, tmp_path / name), parts[1].images)
+        for name, seed in (("first", 1), ("again", 1), ("other", 2))
+    ]
+    np.testing.assert_allclose(answers[0], answers[1], atol=1e-4)
+    assert np.abs(answers[0] - answers[2]).max() > 1e-3
+
+
+def killed_after_two_epochs(parts: tuple[Digits, Digits], scratch: Path) -> None:
+    import keras
+
+    class Killer(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+            if epoch == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    from tasks import fit
+
+    real = fit.progress
+    fit.progress = lambda *_: __import__("contextlib").nullcontext(Killer())  # type: ignore[assignment]
+    try:
+        train(replace(QUICK, epochs=4), *parts, scratch)
+    finally:
+        fit.progress = real
+
+
+def test_a_killed_fit_goes_on_after_its_last_whole_epoch(parts: tuple[Digits, Digits], tmp_path: Path) -> None:
+    # Spawned: TensorFlow does not survive a fork.
+    process = multiprocessing.get_context("spawn").Process(target=killed_after_two_epochs, args=(parts, tmp_path))
+    process.start()
+    process.join(120)
+    assert process.exitcode == -signal.SIGKILL
+    before = history.read(tmp_path / "history.csv")
+    assert len(before) == 2
+    train(replace(QUICK, epochs=4), *parts, tmp_path)
+    after = history.read(tmp_path / "history.csv")
+    assert after[:2] == before
+    assert [epoch["epoch"] for epoch in after] == [1, 2, 3, 4]
+
+
+def test_a_fit_that_was_done_when_it_was_killed_is_not_done_again(parts: tuple[Digits, Digits], tmp_path: Path) -> None:
+    first = predict(train(QUICK, *parts, tmp_path), parts[1].images)
+    before = (tmp_path / "history.csv").read_text()
+    again = predict(train(QUICK, *parts, tmp_path), parts[1].images)
+    np.testing.assert_array_equal(first, again)
+    assert (tmp_path / "history.csv").read_text() == before
+
+
+def test_a_diverging_fit_is_stopped_and_leaves_no_checkpoint(
+    parts: tuple[Digits, Digits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explosive() -> object:
+        from keras import Sequential, layers
+
+        scale = layers.Rescaling(1e38)
+        return Sequential([layers.Input((28, 28, 1)), scale, layers.Flatten(), layers.Dense(10), layers.Softmax()])
+
+    monkeypatch.setitem(networks.NETWORKS, "fast", explosive)
+    with pytest.raises(FitError, match=r"its loss is not a number.*use a lower rate than peak_rate=0.006"):
+        train(QUICK, *parts, tmp_path / "scratch")
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_a_small_set_is_learned_for_longer() -> None:
+    recipe = recipes.find("fast", ["epochs=9", "min_shown=100000"])
+    assert (epochs_for(recipe, 1_000), epochs_for(recipe, 100_000)) == (100, 9)

@@ -1,0 +1,50 @@
+"""The split is stratified, reproducible, and leaves out what validation set aside."""
+
+import numpy as np
+
+from tasks import digits, quarantine
+from tasks.prepare import prepare
+from tasks.store import Draft, Store
+from tests.conftest import Chain
+
+
+def test_the_split_is_80_to_20_in_every_class(chain: Chain) -> None:
+    train, validation = (digits.read(chain.prepared.path / f"{name}.parquet") for name in ("train", "validation"))
+    assert np.bincount(train.known_labels).tolist() == [360] * 10
+    assert np.bincount(validation.known_labels).tolist() == [90] * 10
+
+
+def test_no_row_is_lost_or_in_two_parts_and_images_keep_their_labels(chain: Chain) -> None:
+    parts = digits.concatenate(digits.read(chain.prepared.path / f"{name}.parquet") for name in ("train", "validation"))
+    source = digits.read(chain.dataset.path / "train.parquet")
+    order = np.argsort(parts.ids)
+    np.testing.assert_array_equal(parts.ids[order], source.ids)
+    np.testing.assert_array_equal(parts.images[order], source.images)
+    np.testing.assert_array_equal(parts.known_labels[order], source.labels)
+
+
+def test_the_test_part_comes_through_unchanged(chain: Chain) -> None:
+    before, after = (digits.read(one.path / "test.parquet") for one in (chain.dataset, chain.prepared))
+    np.testing.assert_array_equal(before.images, after.images)
+    np.testing.assert_array_equal(before.ids, after.ids)
+
+
+def test_the_same_seed_gives_the_same_split_and_another_does_not(chain: Chain) -> None:
+    def ids(seed: int, fresh: bool = False) -> list[int]:
+        prepared = prepare(chain.store, chain.dataset, chain.validation, split_seed=seed, fresh=fresh)
+        return digits.read(prepared.path / "validation.parquet").ids.tolist()
+
+    assert ids(42) == ids(42, fresh=True)
+    assert ids(42) != ids(43)
+
+
+def test_quarantined_rows_are_left_out(chain: Chain, store: Store) -> None:
+    def build(draft: Draft) -> dict[str, int]:
+        rows = [{"part": "train", "row": row, "rule": "blank image"} for row in (1, 7, 4500)]
+        quarantine.write(draft.folder / "quarantine.parquet", [*rows, {"part": "test", "row": 2}])
+        return {}
+
+    validation = store.make("validation", build, code="tasks.quarantine", parameters={})
+    prepared = prepare(store, chain.dataset, validation)
+    found = {row for name in ("train", "validation") for row in digits.read(prepared.path / f"{name}.parquet").ids}
+    assert set(range(1, 4501)) - found == {1, 7, 4500}

@@ -1,0 +1,95 @@
+"""The champion changes hands only when the newcomer is not worse on the same images."""
+
+import numpy as np
+import pytest
+
+from tasks import promote as stage
+from tasks import registry
+from tasks.promote import mcnemar, promote
+from tasks.store import Artifact, Store
+from tests.conftest import Chain
+
+
+@pytest.fixture
+def shelf(chain: Chain) -> Store:
+    """The chain's store without a champion."""
+    for path in (chain.store.root / "champion.json", chain.store.root / "promotions.jsonl"):
+        path.unlink(missing_ok=True)
+    return chain.store
+
+
+def test_the_first_package_becomes_champion(chain: Chain, shelf: Store) -> None:
+    decision = promote(shelf, chain.package, chain.prepared)
+    assert (decision.promoted, decision.because) == (True, "it is the first")
+    assert registry.champion(shelf) == decision
+    assert registry.champion_package(shelf) == chain.package
+
+
+def test_asking_again_about_the_champion_changes_nothing(chain: Chain, shelf: Store) -> None:
+    first = promote(shelf, chain.package, chain.prepared)
+    assert promote(shelf, chain.package, chain.prepared) == first
+    assert registry.history(shelf) == [first]
+
+
+@pytest.fixture
+def newcomer(chain: Chain) -> Artifact:
+    """Another package that was fitted on the same data."""
+    from tasks.package import package
+
+    return package(chain.store, chain.weaker, chain.prepared)
+
+
+def test_a_worse_package_is_refused_and_the_reason_is_kept(chain: Chain, shelf: Store, newcomer: Artifact) -> None:
+    champion = promote(shelf, chain.package, chain.prepared)
+    decision = promote(shelf, newcomer, chain.prepared)
+    assert not decision.promoted
+    assert decision.because.startswith(f"worse than the champion {chain.package.id} on the same 900 images: ")
+    assert decision.evidence["p_worse"] < 0.05
+    assert registry.champion(shelf) == champion
+    promote(shelf, newcomer, chain.prepared)
+    assert registry.history(shelf) == [champion, decision]
+
+
+def test_a_better_package_is_promoted(chain: Chain, shelf: Store, newcomer: Artifact) -> None:
+    promote(shelf, newcomer, chain.prepared)
+    decision = promote(shelf, chain.package, chain.prepared)
+    assert decision.promoted
+    assert decision.because.startswith(f"not worse than the champion {newcomer.id} on the same 900 images: ")
+    assert registry.champion_package(shelf) == chain.package
+
+
+def test_images_that_the_champion_has_learned_from_do_not_count(chain: Chain, shelf: Store, newcomer: Artifact) -> None:
+    from tasks.prepare import prepare
+
+    promote(shelf, chain.package, chain.prepared)
+    other_split = prepare(chain.store, chain.dataset, chain.validation, split_seed=7)
+    decision = promote(shelf, newcomer, other_split)
+    # A fifth of a fifth of 4,500 images is held out in both splits.
+    assert 100 < decision.evidence["images"] < 260
+
+
+def test_too_few_new_images_decide_nothing(
+    chain: Chain, shelf: Store, newcomer: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promote(shelf, chain.package, chain.prepared)
+    monkeypatch.setattr(stage, "LEAST_IMAGES", 901)
+    decision = promote(shelf, newcomer, chain.prepared)
+    assert not decision.promoted
+    assert decision.because == "only 900 of its validation images are new to the champion, too few to compare on"
+
+
+@pytest.mark.parametrize(
+    ("only_challenger", "only_champion", "p_worse"),
+    [(0, 0, 1.0), (0, 5, 1 / 32), (5, 0, 1.0), (5, 5, 638 / 1024)],
+)
+def test_mcnemar_is_the_exact_one_sided_test(only_challenger: int, only_champion: int, p_worse: float) -> None:
+    both = 20
+    challenger = np.array([True] * (both + only_challenger) + [False] * only_champion)
+    champion = np.array([True] * both + [False] * only_challenger + [True] * only_champion)
+    found = mcnemar(challenger, champion)
+    assert found == {
+        "images": both + only_challenger + only_champion,
+        "only_challenger": only_challenger,
+        "only_champion": only_champion,
+        "p_worse": pytest.approx(p_worse),
+    }
