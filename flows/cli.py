@@ -54,13 +54,14 @@ def run(
         sources.recognise(data, here)
     settings.keep_libraries_home(here)
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # `_log_to_terminal` shows them
+    from flows.embedded_server import embedded_server
     from flows.summary import train_summary
     from flows.training import train
 
     _log_to_terminal()
-    if "PREFECT_API_URL" not in os.environ:
-        logging.getLogger("flows").info("starting Prefect's embedded server, which takes some seconds")
-    print(train_summary(train(data, recipe, set_, max_bad_rows, fresh)))
+    with embedded_server():
+        trained = train(data, recipe, set_, max_bad_rows, fresh)
+    print(train_summary(trained))
 
 
 @app.command()
@@ -168,5 +169,6 @@ def _log_to_terminal() -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
     handler.addFilter(lambda record: not record.name.startswith("prefect") or record.levelno >= logging.WARNING)
     handler.addFilter(lambda record: not getattr(record, "for_a_person", False))
+    handler.addFilter(lambda record: not record.getMessage().startswith("Finished in state"))
     for name in ("tasks", "flows", "prefect"):
         logging.getLogger(name).addHandler(handler)

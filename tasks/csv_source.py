@@ -170,7 +170,8 @@ def _blocks(file: BinaryIO, name: str) -> Iterator[bytes]:
         rest = lines[cut:]
         if cut:
             yield _line_ends(lines[:cut])
-    yield _line_ends(rest + b"\n")
+    if rest:
+        yield _line_ends(rest + b"\n")
 
 
 def _line_ends(text: bytes) -> bytes:
@@ -242,7 +243,9 @@ def _arrow(block: bytes, columns: tuple[str, ...]) -> np.ndarray | None:
         )
     except pa.ArrowInvalid:
         return None
-    return np.stack([column.to_numpy() for column in table.columns], axis=1)
+    # By DLPack, for to_numpy() would import pandas.
+    cells = [np.stack([np.from_dlpack(column) for column in batch.columns], axis=1) for batch in table.to_batches()]
+    return np.concatenate(cells) if cells else None
 
 
 def _by_row(block: bytes, layout: _Layout, row: int) -> Batch:

@@ -140,7 +140,7 @@ def batches(path: Path, rows: int = ROW_GROUP) -> Iterator[Digits]:
                 )
             for batch in file.iter_batches(rows):
                 yield from_batch(batch)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise DataError("the Parquet file cannot be read", file=path.name, received=str(error)) from error
 
 

@@ -3,8 +3,8 @@
 DigitsError             caught in one place, `flows/cli.py`: one line on stderr
 ├── UsageError          the call is wrong: unknown recipe, value out of range     exit code 2
 ├── DataError           the input is bad; the same input will fail again          exit code 1
-├── StoreError          an artifact is missing, damaged or cannot be written      exit code 1
-├── FitError        a fit cannot go on: its loss is not a number any more         exit code 1
+├── StoreError          an artifact is missing or damaged, or a disk fails           exit code 1
+├── FitError            a fit cannot go on: its loss is not a number any more        exit code 1
 ├── PackageError        a packaged model does not agree with the fitted one       exit code 1
 └── FetchError          a download failed for good: no network, no credentials    exit code 1
 """

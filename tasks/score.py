@@ -39,7 +39,7 @@ def score(store: Store, package: Artifact, prepared: Artifact, *, fresh: bool = 
         submission = pa.schema([("ImageId", pa.int32()), ("Label", pa.uint8())])
         with (
             pa.csv.CSVWriter(
-                draft.folder / "submission.csv", submission, write_options=pa.csv.WriteOptions(quoting_style="none")
+                draft.folder / "submission.csv", submission, write_options=pa.csv.WriteOptions(quoting_header="none")
             ) as csv,
             pq.ParquetWriter(draft.folder / "scores.parquet", SCORES, compression="zstd") as parquet,
         ):

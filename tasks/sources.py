@@ -158,7 +158,8 @@ def _csv_part(stream: Stream, head: bytes) -> Part:
 def _parquet_part(stream: Stream) -> Part:
     path = stream.path
     try:
-        next(digits.batches(path), None)
+        with explained(stream.name):
+            next(digits.batches(path), None)
     except DataError as error:
         raise NotDigitsError(str(error)) from error
     with explained(stream.name):
@@ -177,9 +178,10 @@ def _parquet_part(stream: Stream) -> Part:
 
 def _parquet_batches(path: Path) -> Iterator[Batch]:
     row = 1
-    for batch in digits.batches(path):
-        yield sorted_out(Digits(row_numbers(row, len(batch)), batch.images, batch.labels))
-        row += len(batch)
+    with explained(path.name):
+        for batch in digits.batches(path):
+            yield sorted_out(Digits(row_numbers(row, len(batch)), batch.images, batch.labels))
+            row += len(batch)
 
 
 def _idx_parts(images: list[Stream], labels: list[Stream]) -> list[Part]:

@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 
 import pyarrow as pa
 
-from tasks.errors import DataError
+from tasks.errors import DataError, StoreError
 
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 GZIP = b"\x1f\x8b"
@@ -70,17 +70,19 @@ def explained(file: str) -> Iterator[None]:
         raise DataError(
             "the file is damaged or incomplete", file=file, received=str(error), remedy="copy or download it again"
         ) from error
+    except (OSError, pa.ArrowException) as error:
+        # With a number it is the system's word on a disk or a network, which may be better in a moment.
+        kind = StoreError if getattr(error, "errno", None) else DataError
+        reason = getattr(error, "strerror", None) or str(error)
+        raise kind(
+            "the file cannot be read", file=file, received=reason, remedy="check the disk, or copy the file again"
+        ) from error
     except NotImplementedError as error:
         raise DataError(
             "the zip is packed in a way that cannot be read",
             file=file,
             received=str(error),
             remedy="unpack it and give the folder",
-        ) from error
-    except (OSError, pa.ArrowException) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(
-            "the file cannot be read", file=file, received=reason, remedy="check the disk, or copy the file again"
         ) from error
 
 

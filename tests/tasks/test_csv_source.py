@@ -1,5 +1,6 @@
 """CSV files: what is accepted, which row is a fault and why, and what no row can be read of."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,7 @@ def test_columns_count_by_name_and_not_by_place(tmp_path: Path) -> None:
         pytest.param(lambda text: b'"' + text[:-1].replace(b",", b'","').replace(b"\n", b'"\n"') + b'"', id="quotes"),
     ],
 )
-def test_a_dialect_changes_nothing(tmp_path: Path, dialect, rows: Rows) -> None:  # type: ignore[no-untyped-def]
+def test_a_dialect_changes_nothing(tmp_path: Path, dialect: Callable[[bytes], bytes], rows: Rows) -> None:
     found, faults = read_text(tmp_path, dialect(making.csv_text(rows)))
     assert not faults
     assert same(found, making.digits(12))
@@ -150,7 +151,9 @@ def test_first_bad_cell_of_a_row_is_the_one_reported(tmp_path: Path, rows: Rows)
     ],
     ids=["short", "long", "remark", "stray quote"],
 )
-def test_ragged_row_is_a_fault_without_column(tmp_path: Path, rows: Rows, change, received: str) -> None:  # type: ignore[no-untyped-def]
+def test_ragged_row_is_a_fault_without_column(
+    tmp_path: Path, rows: Rows, change: Callable[[list[str]], list[str]], received: str
+) -> None:
     rows[4] = change(rows[4])
     found, faults = read_text(tmp_path, making.csv_text(rows))
     assert faults == [Fault(4, None, "wrong number of cells", "785 cells", received)]
@@ -185,11 +188,12 @@ def test_a_file_of_faults_alone_has_batches_without_digits(tmp_path: Path, rows:
 
 
 # Every cell goes through all three readers: they have to agree on what it is, or leave it to the next.
-CELLS = (
-    ["0", "7", "42", "255", "007", "0000000255", "256", "299", "300", "999", "1000", "-1", "-0", "+5", "4.0", "1_0"]
-    + [" 5", "5 ", "\t5", " 5 ", '"5"', '" 5 "', '"5" ', ' "5"', '"5"x', '5"', "'5'", "0x1F", "0X10", "0xfff", "0x", "1e2"]
-    + ["", " ", '""', "nan", "null", "five", "٣", "5\x0b", "5\xa0", "5\x00", "12 3", "1/2", "1:2", "1-2", "9" * 30]
-)  # fmt: skip
+CELLS = [
+    *["0", "7", "42", "255", "007", "0000000255", "256", "299", "300", "999", "1000", "9" * 30],
+    *["-1", "-0", "+5", "4.0", "1_0", "1e2", "0x1F", "0X10", "0xfff", "0x", "12 3", "1/2", "1:2", "1-2"],
+    *[" 5", "5 ", "\t5", " 5 ", '"5"', '" 5 "', '"5" ', ' "5"', '"5"x', '5"', "'5'"],
+    *["", " ", '""', "nan", "null", "five", "٣", "5\x0b", "5\xa0", "5\x00"],
+]
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=ascii)
@@ -288,7 +292,8 @@ def renamed(rows: Rows, **names: str) -> bytes:
         ),
         pytest.param(
             lambda rows: making.csv_text(rows[1:]),
-            f"train.csv: the first line names no pixels; {HEADER}; received '0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,…'",
+            f"train.csv: the first line names no pixels; {HEADER}; "
+            "received '0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,…'",
             id="no header",
         ),
         pytest.param(
@@ -331,7 +336,9 @@ def renamed(rows: Rows, **names: str) -> bytes:
         ),
     ],
 )
-def test_a_file_without_digit_rows_is_refused(tmp_path: Path, rows: Rows, text, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_file_without_digit_rows_is_refused(
+    tmp_path: Path, rows: Rows, text: Callable[[Rows], bytes], message: str
+) -> None:
     with pytest.raises(DataError) as error:
         read_text(tmp_path, text(rows))
     assert str(error.value) == message
@@ -343,8 +350,8 @@ def test_truncated_gzip_is_refused_in_the_middle_of_reading(tmp_path: Path) -> N
     with pytest.raises(DataError) as error:
         read(path)
     assert str(error.value) == (
-        "train.csv.gz: the file is damaged or incomplete; received Compressed file ended before the end-of-stream marker "
-        "was reached; to go on, copy or download it again"
+        "train.csv.gz: the file is damaged or incomplete; received Compressed file ended before the end-of-stream "
+        "marker was reached; to go on, copy or download it again"
     )
 
 

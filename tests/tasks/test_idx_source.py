@@ -1,6 +1,7 @@
 """MNIST's files: images and labels have to belong together and be as long as they say."""
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -81,15 +82,15 @@ AGAIN = "to go on, copy or download it again"
         pytest.param(
             IMAGES,
             lambda content: b"\0\0\x08\x02" + content[4:],
-            f"mnist/{IMAGES}: the magic number is not that of an MNIST file; expected 00 00 08 03 for images or 00 00 08 01 "
-            "for labels; received 00 00 08 02; to go on, download it again",
+            f"mnist/{IMAGES}: the magic number is not that of an MNIST file; expected 00 00 08 03 for images or "
+            "00 00 08 01 for labels; received 00 00 08 02; to go on, download it again",
             id="wrong magic",
         ),
         pytest.param(
             IMAGES,
             lambda content: b"<html>not found</html>",
-            f"mnist/{IMAGES}: the magic number is not that of an MNIST file; expected 00 00 08 03 for images or 00 00 08 01 "
-            "for labels; received 3c 68 74 6d; to go on, download it again",
+            f"mnist/{IMAGES}: the magic number is not that of an MNIST file; expected 00 00 08 03 for images or "
+            "00 00 08 01 for labels; received 3c 68 74 6d; to go on, download it again",
             id="a page instead",
         ),
         pytest.param(
@@ -142,13 +143,13 @@ AGAIN = "to go on, copy or download it again"
         pytest.param(
             IMAGES,
             lambda content: gzip.compress(content)[:-9],
-            f"mnist/{IMAGES}: the file is damaged or incomplete; received Compressed file ended before the end-of-stream "
-            f"marker was reached; {AGAIN}",
+            f"mnist/{IMAGES}: the file is damaged or incomplete; received Compressed file ended before the "
+            f"end-of-stream marker was reached; {AGAIN}",
             id="truncated gzip",
         ),
     ],
 )
-def test_bad_file_is_refused(folder: Path, name: str, change, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_bad_file_is_refused(folder: Path, name: str, change: Callable[[bytes], bytes], message: str) -> None:
     (folder / name).write_bytes(change((folder / name).read_bytes()))
     with pytest.raises(DataError) as error:
         batches(folder)

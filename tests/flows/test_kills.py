@@ -1,0 +1,63 @@
+"""A run that is killed at its worst moment, and started again, finishes and does no finished stage twice."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tasks import registry
+from tasks.store import Store, damage
+from tests import making
+
+ROOT = Path(__file__).parent.parent.parent
+# What SIGKILL meets: a stage whose work is done and not yet published, or the champion without its line in the log.
+PROGRAM = """
+import os, signal, sys
+from tasks import registry, store
+
+victim = sys.argv.pop(1)
+publish, append = store.Store._publish, registry._append
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if victim == "promotion":
+    registry._append = die
+elif victim:
+    store.Store._publish = lambda self, draft, manifest: (
+        die() if manifest.kind == victim else publish(self, draft, manifest)
+    )
+
+from flows.cli import main
+main()
+"""
+
+
+def run(home: Path, victim: str, server: str) -> int:
+    """Exit status of `digits run`, killed at `victim`."""
+    environment = os.environ | {"DIGITS_HOME": str(home), "PYTHONPATH": str(ROOT), "PREFECT_API_URL": server}
+    command = [sys.executable, "-c", PROGRAM, victim, "run", "--data", "d.zip"]
+    changes = ["--set", "epochs=1", "--set", "min_shown=0"]
+    return subprocess.run([*command, *changes], cwd=home, env=environment, timeout=120, capture_output=True).returncode
+
+
+def test_a_run_killed_at_any_stage_goes_on_where_it_was(tmp_path: Path, prefect_server: str) -> None:
+    making.write_kaggle_zip(tmp_path / "d.zip", making.digits(400), making.digits(30, start=400))
+    store = Store(tmp_path / "artifacts")
+    expected = ["dataset", "validation", "prepared", "model", "evaluation", "package", "scores"]
+    before = []
+    for victim in ("validation", "model", "promotion", "scores"):
+        assert run(tmp_path, victim, prefect_server) == -signal.SIGKILL
+        published = store.all()
+        assert published[: len(before)] == before
+        assert [artifact.kind for artifact in published] == expected[: len(published)]
+        before = published
+    assert run(tmp_path, "", prefect_server) == 0
+    assert [artifact.kind for artifact in store.all()] == expected
+    assert [damage(artifact) for artifact in store.all()] == [[]] * len(expected)
+    assert not list((store.root / ".drafts").iterdir())
+    assert not list((store.root / ".scratch").iterdir())
+    champion = registry.champion(store)
+    assert champion
+    assert champion.package == store.all()[5].name

@@ -1,0 +1,101 @@
+"""The flow `train` from a file to a submission, under a real Prefect server."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tasks import registry, settings
+from tasks.errors import DataError
+from tasks.store import Store, damage, lineage
+from tests import making
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+QUICK = ["epochs=1", "min_shown=0", "batch=64"]
+STAGES = ["ingest", "validate", "prepare", "fit", "evaluate", "package", "promote", "score"]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DIGITS_HOME", str(tmp_path))
+    return tmp_path
+
+
+def task_runs(home: Path) -> list[tuple[str, str, int]]:
+    """Stage, state and number of tries of the newest flow run's tasks, in the order of their end."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+    from prefect.client.schemas.sorting import FlowRunSort, TaskRunSort
+
+    async def read() -> list[tuple[str, str, int]]:
+        async with get_client() as client:
+            (newest,) = await client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
+            only = FlowRunFilter(id=FlowRunFilterId(any_=[newest.id]))
+            runs = await client.read_task_runs(flow_run_filter=only, limit=20, sort=TaskRunSort.END_TIME_DESC)
+            return [(run.name.rpartition("-")[0], run.state_name, run.run_count) for run in reversed(runs)]
+
+    return asyncio.run(read())
+
+
+def test_from_a_zip_to_a_submission_and_nothing_twice(home: Path) -> None:
+    from flows.training import train
+
+    archive = making.write_kaggle_zip(home / "d.zip", making.digits(400), making.digits(30, start=400))
+    first = train(data=str(archive), changes=QUICK)
+    assert [stage for stage, _, _ in task_runs(home)] == STAGES
+    assert first.scores is not None
+    assert len((first.scores.path / "submission.csv").read_text().splitlines()) == 31
+    store = Store(settings.load().artifacts)
+    assert registry.champion_package(store) == first.package
+    made = store.all()
+    assert {artifact.kind for artifact in lineage(store, first.scores).values() if artifact} == {
+        "dataset",
+        "validation",
+        "prepared",
+        "model",
+        "package",
+    }
+    assert [damage(artifact) for artifact in made] == [[]] * 7
+    assert first.model.manifest().flow_run
+
+    again = train(data=str(archive), changes=QUICK)
+    assert again == first
+    assert all(one.reused for one in (again.dataset, again.model, again.package, again.scores) if one)
+    assert store.all() == made
+    assert len(registry.history(store)) == 1
+
+
+def test_bad_data_end_the_run_at_once_and_leave_nothing_half_done(home: Path) -> None:
+    from flows.training import train
+
+    rows = making.csv_rows(making.digits(100))
+    rows[17][6] = "256"
+    (home / "bad.csv").write_bytes(making.csv_text(rows))
+    with pytest.raises(DataError, match="bad.csv, row 17, column pixel5: pixel outside 0-255"):
+        train(data=str(home / "bad.csv"), changes=QUICK)
+    assert task_runs(home) == [("ingest", "Completed", 1), ("validate", "Failed", 1)]
+    assert {artifact.kind for artifact in Store(home / "artifacts").all()} == {"dataset", "validation"}
+    assert not list((home / "artifacts" / ".drafts").iterdir())
+
+
+def test_a_fault_of_the_disk_is_tried_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows import training
+    from tasks import ingest as stage
+
+    # Prefect waits between the tries; here it need not.
+    monkeypatch.setattr(training, "ingest", training.ingest.with_options(retry_delay_seconds=0))
+    real = stage.quarantine.write
+    tries: list[int] = []
+
+    def failing_once(*arguments: object) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError(28, "No space left on device")
+        real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stage.quarantine, "write", failing_once)
+    path = making.write_csv(home / "few.csv", making.digits(20))
+    with pytest.raises(DataError, match="at least 5 images of every class"):
+        training.train(data=str(path), changes=QUICK)
+    assert task_runs(home) == [("ingest", "Completed", 2), ("validate", "Failed", 1)]
