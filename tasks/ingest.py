@@ -31,7 +31,7 @@ def ingest(store: Store, data: str, settings: Settings, *, fresh: bool = False) 
     def build(draft: Draft) -> dict[str, Any]:
         rejected: list[dict[str, Any]] = []
         metrics: dict[str, Any] = {
-            name: _read_part(part, draft.folder / f"{name}.parquet", rejected) for name, part in source.parts.items()
+            name: read_part(part, draft.folder / f"{name}.parquet", rejected) for name, part in source.parts.items()
         }
         if source.digest() != content:
             raise DataError(
@@ -53,7 +53,7 @@ def ingest(store: Store, data: str, settings: Settings, *, fresh: bool = False) 
     )
 
 
-def _read_part(part: Part, path: Path, rejected: list[dict[str, Any]]) -> dict[str, int]:
+def read_part(part: Part, path: Path, rejected: list[dict[str, Any]]) -> dict[str, int]:
     """Write a part's digits, collect its faults; returns rows read and rows rejected."""
     about = {"file": part.file, "labelled": str(part.labelled).lower(), "columns": ",".join(part.columns or ())}
     faulty = 0

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from tasks import digits, registry
+from tasks.errors import StoreError
 from tasks.registry import Decision
 from tasks.scorer import Scorer, default_model
 from tasks.stage import stage
@@ -44,7 +45,12 @@ def _decide(store: Store, package: Artifact, prepared: Artifact, present: Decisi
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if present is None:
         return Decision(package.name, None, True, "it is the first", {}, now)
-    champion = store.get(present.package)
+    champion = store.find(present.package)
+    if champion is None:
+        raise StoreError(
+            f"the champion's package is gone: {present.package}",
+            remedy="put it back from a copy, or remove champion.json for the next package to become champion",
+        )
     judging = digits.read(prepared.path / "validation.parquet")
     judging = judging[~np.isin(digits.fingerprints(judging.images), _learned_by(store, champion))]
     if len(judging) < LEAST_IMAGES:

@@ -154,7 +154,7 @@ class Store:
             return newest
         # Settled before the work: another run that is quicker with the same publishes under the same id.
         artifact_id = f"{digest}-{_attempt(newest.id) + 1}" if newest else digest
-        with self._draft(kind, digest) as draft:
+        with self._draft(f"{kind}-{artifact_id}") as draft:
             clock = _Clock()
             metrics = build(draft)
             manifest = Manifest(
@@ -204,17 +204,14 @@ class Store:
         return Artifact(kind, path.name, path, reused=True)
 
     @contextlib.contextmanager
-    def _draft(self, kind: str, digest: str) -> Iterator[Draft]:
+    def _draft(self, name: str) -> Iterator[Draft]:
         drafts = self.root / ".drafts"
-        folder = drafts / f"{kind}-{digest}@{socket.gethostname()}@{os.getpid()}@{uuid.uuid4().hex[:8]}"
-        scratch = self.root / ".scratch" / f"{kind}-{digest}"
+        folder = drafts / f"{name}@{socket.gethostname()}@{os.getpid()}@{uuid.uuid4().hex[:8]}"
         try:
             _sweep(drafts)
             folder.mkdir(parents=True)
-        except OSError as error:
-            raise _unwritable(self.root, error) from error
-        try:
-            yield Draft(folder, scratch)
+            with self._scratch(name) as scratch:
+                yield Draft(folder, scratch)
         except OSError as error:
             # Only what the operating system says of our own folder; another file's trouble is the stage's to explain.
             if error.filename and not str(error.filename).startswith(str(self.root)):
@@ -222,6 +219,30 @@ class Store:
             raise _unwritable(self.root, error) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _scratch(self, name: str) -> Iterator[Path]:
+        """The scratch folder of a work; one of its own for a second run of the same work at the same time."""
+        from filelock import FileLock, Timeout
+
+        scratch = self.root / ".scratch" / name
+        scratch.parent.mkdir(exist_ok=True)
+        lock = FileLock(f"{scratch}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            scratch = scratch.with_name(f"{name}@{uuid.uuid4().hex[:8]}")
+            try:
+                yield scratch
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+            return
+        try:
+            yield scratch
+        finally:
+            # Nobody waits for this lock, so whoever comes from now on makes a new file.
+            Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()
 
     def _publish(self, draft: Draft, manifest: Manifest) -> Artifact:
         (draft.folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")

@@ -1,1 +1,1 @@
-"""What the pipeline costs, beside a plain script in the same run: `make bench`, `make bench BENCH=digit-recognizer.zip`."""
+"""What the pipeline costs, beside a plain script in the same run: `make bench BENCH=path/to/digit-recognizer.zip`."""

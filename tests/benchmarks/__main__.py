@@ -70,10 +70,10 @@ def ingestion(archive: str, home: Path) -> None:
     program = (
         "import json, sys, time, pathlib\n"
         "from tasks import settings, sources\n"
-        "from tasks.ingest import _read_part\n"
+        "from tasks.ingest import read_part\n"
         "part = sources.recognise(sys.argv[1], settings.load()).parts['train']\n"
         "wall, cpu = time.perf_counter(), time.process_time()\n"
-        "_read_part(part, pathlib.Path('ours.parquet'), [])\n"
+        "read_part(part, pathlib.Path('ours.parquet'), [])\n"
         "print(json.dumps({'wall': time.perf_counter() - wall, 'cpu': time.process_time() - cpu}))\n"
     )
     ours = json.loads(run("-c", program, archive, home=home).out)

@@ -72,7 +72,7 @@ def test_bad_data_end_the_run_at_once_and_leave_nothing_half_done(home: Path) ->
     rows = making.csv_rows(making.digits(100))
     rows[17][6] = "256"
     (home / "bad.csv").write_bytes(making.csv_text(rows))
-    with pytest.raises(DataError, match="bad.csv, row 17, column pixel5: pixel outside 0-255"):
+    with pytest.raises(DataError, match=r"bad.csv, row 17, column pixel5: pixel outside 0-255"):
         train(data=str(home / "bad.csv"), changes=QUICK)
     assert task_runs(home) == [("ingest", "Completed", 1), ("validate", "Failed", 1)]
     assert {artifact.kind for artifact in Store(home / "artifacts").all()} == {"dataset", "validation"}

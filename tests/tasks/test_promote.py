@@ -5,6 +5,7 @@ import pytest
 
 from tasks import promote as stage
 from tasks import registry
+from tasks.errors import StoreError
 from tasks.promote import mcnemar, promote
 from tasks.store import Artifact, Store
 from tests.conftest import Chain
@@ -66,6 +67,15 @@ def test_images_that_the_champion_has_learned_from_do_not_count(chain: Chain, sh
     decision = promote(shelf, newcomer, other_split)
     # A fifth of a fifth of 4,500 images is held out in both splits.
     assert 100 < decision.evidence["images"] < 260
+
+
+def test_a_champion_that_is_gone_is_told_with_the_way_out(chain: Chain, shelf: Store, newcomer: Artifact) -> None:
+    decision = promote(shelf, chain.package, chain.prepared)
+    text = (shelf.root / "champion.json").read_text().replace(chain.package.name, "package/lost")
+    (shelf.root / "champion.json").write_text(text)
+    with pytest.raises(StoreError, match="the champion's package is gone: package/lost; to go on, put it back"):
+        promote(shelf, newcomer, chain.prepared)
+    assert registry.history(shelf) == [decision]
 
 
 def test_too_few_new_images_decide_nothing(

@@ -100,6 +100,21 @@ def test_what_a_killed_process_left_is_swept_and_its_checkpoint_kept(store: Stor
     assert list((store.root / ".scratch").iterdir()) == []
 
 
+def test_two_runs_of_the_same_work_share_no_checkpoint(store: Store) -> None:
+    scratches = []
+
+    def build(draft: Draft) -> Metrics:
+        draft.scratch.mkdir(parents=True)
+        scratches.append(draft.scratch)
+        if len(scratches) == 1:
+            store.make("model", build, code="tasks.digits", parameters={})
+        return {}
+
+    store.make("model", build, code="tasks.digits", parameters={})
+    assert len(set(scratches)) == 2
+    assert list((store.root / ".scratch").iterdir()) == []
+
+
 @pytest.mark.parametrize("fresh", [False, True])
 def test_two_runs_at_once_publish_once(store: Store, fresh: bool) -> None:
     published = [make(store)] if fresh else []

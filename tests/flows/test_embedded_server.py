@@ -1,0 +1,54 @@
+"""Nothing that a run has started outlives it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from flows.embedded_server import embedded_server
+
+ROOT = Path(__file__).parent.parent.parent
+PROGRAM = """
+import os, signal, subprocess, sys
+from flows.embedded_server import _ended_with_us
+server = subprocess.Popen(["sleep", "60"])
+with _ended_with_us(server):
+    print(server.pid, flush=True)
+    if sys.argv[1] == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    server.terminate()
+    server.wait()
+"""
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text() if Path("/proc").exists() else True
+
+
+@pytest.mark.parametrize("end", ["killed", "orderly"])
+def test_a_server_ends_with_its_run_however_that_ends(end: str) -> None:
+    command = [sys.executable, "-c", PROGRAM, end]
+    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, timeout=30)
+    assert run.returncode == (-signal.SIGKILL if end == "killed" else 0)
+    server = int(run.stdout)
+    for _ in range(100):
+        if not alive(server):
+            break
+        time.sleep(0.05)
+    assert not alive(server)
+
+
+def test_a_standing_server_is_used_where_one_is_named(prefect_server: str) -> None:
+    from prefect.server.api.server import SubprocessASGIServer
+
+    running = dict(SubprocessASGIServer._instances)
+    with embedded_server():
+        assert running == SubprocessASGIServer._instances
