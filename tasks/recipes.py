@@ -60,8 +60,9 @@ RECIPES = {
             name="fast",
             network="fast",
             epochs=9,
-            min_shown=90_000,
+            min_shown=100_000,
             peak_rate=6e-3,
+            label_smoothing=0.1,
             augmentation=Augmentation(rotation=10, zoom=0.1, shear=0.1, shift=2),
         ),
     )
