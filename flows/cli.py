@@ -54,14 +54,13 @@ def run(
         sources.recognise(data, here)
     settings.keep_libraries_home(here)
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # `_log_to_terminal` shows them
-    from flows.embedded_server import embedded_server
+    from flows.embedded_server import start_embedded_server
     from flows.summary import train_summary
     from flows.training import train
 
     _log_to_terminal()
-    with embedded_server():
-        trained = train(data, recipe, set_, max_bad_rows, fresh)
-    print(train_summary(trained))
+    start_embedded_server()
+    print(train_summary(train(data, recipe, set_, max_bad_rows, fresh)))
 
 
 @app.command()

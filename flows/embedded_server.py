@@ -1,50 +1,42 @@
 """Prefect's embedded server, for runs without a standing one, ended with the run however that ends."""
 
-import contextlib
 import logging
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 
 log = logging.getLogger(__name__)
 
 
-@contextlib.contextmanager
-def embedded_server() -> Iterator[None]:
-    """Start the server that flows of this process talk to, unless the settings name another; end it with the block."""
+def start_embedded_server() -> None:
+    """Start the server that the flows of this process talk to, unless the settings name another.
+
+    Prefect itself ends it when the process exits, after the last lines of the log have reached it.
+    """
     from prefect.server.api.server import SubprocessASGIServer
     from prefect.settings import PREFECT_API_URL
 
     if PREFECT_API_URL.value():
-        yield
         return
     log.info("starting Prefect's embedded server, which takes some seconds")
     server = SubprocessASGIServer()
+    # It returns when the server answers; until then, too, a kill must not leave it behind.
     starting = threading.Thread(target=server.start)
     starting.start()
     while server.server_process is None and starting.is_alive():
         time.sleep(0.01)
-    with _ended_with_us(server.server_process):
-        starting.join()
-        try:
-            yield
-        finally:
-            server.stop()
+    if server.server_process:
+        end_with_this_process(server.server_process.pid)
+    starting.join()
 
 
-@contextlib.contextmanager
-def _ended_with_us(process: subprocess.Popen[bytes] | None) -> Iterator[None]:
-    """See to it that a killed run leaves no server behind.
+def end_with_this_process(pid: int) -> None:
+    """See to it that another process ends when this one does, even by SIGKILL.
 
-    The watcher waits for the end of its input, which comes when this process is gone, even by SIGKILL.
+    A watcher waits for the end of its input, which comes when nobody holds the other end of the pipe any more.
     """
-    if process is None:  # it could not be started, which the flow will say
-        yield
-        return
-    command = f"cat; kill {process.pid}"
-    with subprocess.Popen(["sh", "-c", command], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as watcher:
-        try:
-            yield
-        finally:
-            watcher.terminate()
+    command = ["sh", "-c", f"cat; kill {pid} 2>/dev/null"]
+    _watchers.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL))
+
+
+_watchers: list[subprocess.Popen[bytes]] = []  # a pipe closes when nothing refers to it

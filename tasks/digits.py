@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -66,20 +67,26 @@ class Digits:
 
 def to_table(digits: Digits) -> pa.Table:
     """Arrow table of SCHEMA over the same memory: no pixel is copied."""
-    flat = np.ascontiguousarray(digits.images).reshape(len(digits), PIXELS)
-    image = pa.FixedSizeBinaryArray.from_buffers(pa.binary(PIXELS), len(digits), [None, pa.py_buffer(flat)])
-    label = pa.nulls(len(digits), pa.uint8()) if digits.labels is None else pa.array(digits.labels, pa.uint8())
-    return pa.table([pa.array(digits.ids, pa.int32()), label, image], schema=SCHEMA)
+    labels = pa.nulls(len(digits), pa.uint8()) if digits.labels is None else _array(digits.labels, pa.uint8())
+    columns = [_array(digits.ids, pa.int32()), labels, _array(digits.images, pa.binary(PIXELS))]
+    return pa.table(columns, schema=SCHEMA)
 
 
 def from_batch(batch: pa.RecordBatch) -> Digits:
-    """The digits of a record batch of SCHEMA; the images are a read-only view of its memory."""
-    image = batch.column("image")
-    buffer = image.buffers()[1]
-    flat = np.frombuffer(buffer, np.uint8, count=len(image) * PIXELS, offset=image.offset * PIXELS)
-    label = batch.column("label")
-    labels = None if label.null_count else label.to_numpy(zero_copy_only=False)
-    return Digits(batch.column("id").to_numpy(), flat.reshape(-1, SIDE, SIDE), labels)
+    """The digits of a record batch of SCHEMA: read-only views of its memory."""
+    labels = None if batch.column("label").null_count else _view(batch.column("label"), np.uint8)
+    images = _view(batch.column("image"), np.dtype((np.uint8, (SIDE, SIDE))))
+    return Digits(_view(batch.column("id"), np.int32), images, labels)
+
+
+# pyarrow's own conversions import pandas, which costs more than reading the file does.
+def _array(values: np.ndarray, dtype: pa.DataType) -> pa.Array:
+    return pa.Array.from_buffers(dtype, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
+
+
+def _view(column: pa.Array, dtype: Any) -> np.ndarray:
+    dtype = np.dtype(dtype)
+    return np.frombuffer(column.buffers()[1], dtype, len(column), column.offset * dtype.itemsize)
 
 
 class Writer:

@@ -9,19 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from flows.embedded_server import embedded_server
+from flows.embedded_server import start_embedded_server
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = """
 import os, signal, subprocess, sys
-from flows.embedded_server import _ended_with_us
-server = subprocess.Popen(["sleep", "60"])
-with _ended_with_us(server):
-    print(server.pid, flush=True)
-    if sys.argv[1] == "killed":
-        os.kill(os.getpid(), signal.SIGKILL)
-    server.terminate()
-    server.wait()
+from flows.embedded_server import end_with_this_process
+server = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL)
+end_with_this_process(server.pid)
+print(server.pid, flush=True)
+if sys.argv[1] == "killed":
+    os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -50,5 +48,5 @@ def test_a_standing_server_is_used_where_one_is_named(prefect_server: str) -> No
     from prefect.server.api.server import SubprocessASGIServer
 
     running = dict(SubprocessASGIServer._instances)
-    with embedded_server():
-        assert running == SubprocessASGIServer._instances
+    start_embedded_server()
+    assert running == SubprocessASGIServer._instances

@@ -1,5 +1,7 @@
 """The Parquet form of a digit: what is written comes back, without copies, whatever the batches."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,16 @@ def test_batches_of_any_size_are_the_same_digits(tmp_path: Path) -> None:
     batches = list(digits.batches(tmp_path / "d.parquet", rows=13))
     assert [len(batch) for batch in batches] == [13, 13, 13, 11]
     same(digits.concatenate(batches), some)
+
+
+def test_reading_and_writing_import_no_pandas(tmp_path: Path) -> None:
+    digits.write(tmp_path / "d.parquet", making.digits(5))
+    program = (
+        "import sys, pathlib; from tasks import digits;"
+        "path = pathlib.Path(sys.argv[1]); digits.write(path, digits.read(path)); print('pandas' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "d.parquet")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_a_table_is_a_view_of_the_images() -> None:
