@@ -50,9 +50,11 @@ def run(
     here = settings.load()
     # Before the seconds that Prefect takes to start: what is wrong with the call is known at once.
     recipes.find(recipe, set_ or ())
-    if data not in ("mnist", "kaggle"):  # those are fetched by the stage, which can try again
+    if data not in sources.FETCHED:  # those are fetched by the stage
+        logging.disable(logging.WARNING)  # the stage will say it
         sources.recognise(data, here)
-    settings.keep_libraries_home(here)
+        logging.disable(logging.NOTSET)
+    settings.make_home(here)
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # `_log_to_terminal` shows them
     from flows.embedded_server import start_embedded_server
     from flows.summary import train_summary
@@ -60,7 +62,7 @@ def run(
 
     _log_to_terminal()
     start_embedded_server()
-    print(train_summary(train(data, recipe, set_, max_bad_rows, fresh)))
+    print(train_summary(data, train(data, recipe, set_, max_bad_rows, fresh)))
 
 
 @app.command()
@@ -69,13 +71,15 @@ def artifacts(kind: Annotated[str | None, typer.Argument(help="Only this kind: d
     from rich.table import Table
 
     table = Table("kind", "id", "age", "size", "made from", box=None, header_style="bold")
-    for artifact in _store().all():
-        if kind in (None, artifact.kind):
-            manifest = artifact.manifest()
-            origin = ", ".join(manifest.inputs) or str(manifest.source.get("data", ""))
-            table.add_row(artifact.kind, artifact.id, _age(manifest.created), _size(manifest.size), origin)
-    if not table.rows:
+    found = _store().all()
+    kinds = sorted({artifact.kind for artifact in found})
+    if not found:
         raise StoreError("there are no artifacts yet", remedy="start with `digits run`")
+    if kind and kind not in kinds:
+        raise StoreError(f"there are no artifacts of the kind {kind!r}", expected=f"one of {', '.join(kinds)}")
+    for artifact in found:
+        if kind in (None, artifact.kind):
+            table.add_row(artifact.kind, artifact.id, *_columns(artifact))
     _print(table)
 
 
@@ -113,7 +117,7 @@ def verify() -> None:
             f"{damaged} of the files recorded are not what was written",
             remedy="remove the folders named above and run again, or put them back from a copy",
         )
-    print(f"{len(artifacts):,} artifacts are what was written")
+    print(f"all {len(artifacts):,} artifacts are what was written")
 
 
 def _store() -> Store:
@@ -145,6 +149,16 @@ def _origin(artifact: Artifact) -> str:
     manifest = artifact.manifest()
     files = [f"{file['path']} sha256 {file['sha256']}" for file in manifest.source.get("files", [])]
     return f"from {', '.join(manifest.inputs or files)}"
+
+
+def _columns(artifact: Artifact) -> tuple[str, str, str]:
+    """Age, size and origin; one damaged manifest does not hide the rest of a list."""
+    try:
+        manifest = artifact.manifest()
+    except StoreError:
+        return ("", "", "damaged: the manifest cannot be read")
+    origin = ", ".join(manifest.inputs) or str(manifest.source.get("data", ""))
+    return (_age(manifest.created), _size(manifest.size), origin)
 
 
 def _age(created: str) -> str:

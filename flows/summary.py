@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from flows.training import Trained
 
 
-def train_summary(trained: "Trained") -> str:
-    """Data, verdict, accuracy, champion or not and why, and where to look."""
+def train_summary(data: str, trained: "Trained") -> str:
+    """Data (as the call named it), verdict, accuracy, champion or not and why, and where to look."""
     lines = {
-        "data": _data(trained.dataset, trained.prepared),
+        "data": _data(data, trained.prepared),
         "validation": _validation(trained.validation),
         "accuracy": _accuracy(trained.evaluation),
         "package": _package(trained.package),
@@ -24,11 +24,10 @@ def train_summary(trained: "Trained") -> str:
     return "\n".join(f"{name:<11} {line}" for name, line in lines.items())
 
 
-def _data(dataset: Artifact, prepared: Artifact) -> str:
+def _data(data: str, prepared: Artifact) -> str:
     rows = prepared.metrics
     test = f", {rows['test']:,} to score" if "test" in rows else ""
-    source = dataset.manifest().source["data"]
-    return f"{source}: {rows['train']:,} digits to learn from, {rows['validation']:,} to judge by{test}"
+    return f"{data}: {rows['train']:,} digits to learn from, {rows['validation']:,} to judge by{test}"
 
 
 def _validation(validation: Artifact) -> str:

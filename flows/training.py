@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from prefect import flow
 from prefect.runtime import flow_run
-from tasks.evaluate import evaluate_stage as evaluate
 
 from tasks import recipes, settings
+from tasks.evaluate import evaluate_stage as evaluate
 from tasks.expectations import Limits
 from tasks.fit import fit_stage as fit
 from tasks.ingest import ingest_stage as ingest

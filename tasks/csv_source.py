@@ -22,7 +22,7 @@ import pyarrow.csv
 from tasks.digits import CLASSES, PIXEL_COLUMNS, SIDE, Digits
 from tasks.errors import DataError
 from tasks.parts import A_LABEL, A_PIXEL, BLANK, LABEL, RAGGED, RANGE, TEXT, Batch, Fault, row_numbers, sorted_out
-from tasks.streams import Stream
+from tasks.streams import HEAD, Stream
 
 LABEL_COLUMN = "label"
 BLOCK = 512 * 1024
@@ -53,39 +53,61 @@ def header(head: bytes, file: str) -> tuple[str, ...]:
     Raises: NotDigitsError if they are no text or name no pixels; DataError if they name some, but not as they should.
     """
     line = _first_line(head, file)
-    names = tuple(name.strip() for name in next(csv.reader([line])))
+    names = _names(line)
     if not any(re.fullmatch("pixel[0-9]+", name) for name in names):
         _refuse_separator(line, file)
-        raise NotDigitsError("the first line names no pixels", file=file, expected=HEADER, received=_quoted(line))
+        raise NotDigitsError(
+            "the first line names no pixels",
+            file=file,
+            expected=HEADER,
+            received=_quoted(line),
+            remedy="put such a line first, or leave this file out",
+        )
     _refuse_columns(names, file)
     return names
 
 
 def _first_line(head: bytes, file: str) -> str:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"p\0i\0x" in head:
-        raise NotDigitsError("the text is not UTF-8", file=file, received="UTF-16", remedy="save it as UTF-8")
+        raise _not_utf_8(file, "UTF-16")
     if re.search(rb"[\x00-\x08\x0e-\x1f]", head):
         raise NotDigitsError(
             "this is neither text nor a known format",
             file=file,
             expected="CSV, gzip, zip, IDX or Parquet",
             received=f"bytes {head[:4].hex(' ')}",
+            remedy="give a file in one of these",
         )
     line = _line_ends(head.removeprefix(BOM)).lstrip(b"\n").partition(b"\n")[0]
     if not line:
-        raise NotDigitsError("the file is empty", file=file, expected=HEADER)
+        raise NotDigitsError(
+            "the file is empty", file=file, expected=HEADER, received="no line", remedy="copy or download it again"
+        )
     try:
         return line.decode()
     except UnicodeDecodeError as error:
-        byte = f"byte {line[error.start]:#04x}"
-        raise NotDigitsError("the text is not UTF-8", file=file, received=byte, remedy="save it as UTF-8") from error
+        raise _not_utf_8(file, f"byte {line[error.start]:#04x}") from error
+
+
+def _not_utf_8(file: str, received: str) -> NotDigitsError:
+    return NotDigitsError(
+        "the text is not UTF-8", file=file, expected="UTF-8", received=received, remedy="save it as UTF-8"
+    )
+
+
+def _names(line: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in next(csv.reader([line])))
 
 
 def _refuse_separator(line: str, file: str) -> None:
     for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
         if re.search(rf"pixel[0-9]+[\"']?\s*{re.escape(separator)}", line):
             raise DataError(
-                f"the cells are separated by {name}", file=file, expected="commas", remedy="save it with commas"
+                f"the cells are separated by {name}",
+                file=file,
+                expected="commas",
+                received=_quoted(line),
+                remedy="save it with commas",
             )
 
 
@@ -143,7 +165,7 @@ def batches(stream: Stream, columns: tuple[str, ...], headed: bool = True) -> It
     """The rows of a CSV.
 
     columns: what stands in each column, as from `header`; headed: the first line repeats it and is no row.
-    Raises: DataError if the file is damaged.
+    Raises: DataError if the file is damaged, or its first line is not as it was.
     """
     layout = _Layout.of(columns)
     row = 1
@@ -152,9 +174,23 @@ def batches(stream: Stream, columns: tuple[str, ...], headed: bool = True) -> It
             if headed:
                 line, _, block = block.lstrip(b"\n").partition(b"\n")
                 headed = not line
+                if line:
+                    _refuse_change(line, columns, stream.name)
             batch = _read(block, layout, row)
             row += len(batch.digits) + len(batch.faults)
             yield batch
+
+
+def _refuse_change(line: bytes, columns: tuple[str, ...], file: str) -> None:
+    text = line[:HEAD].decode("utf-8", "replace")  # as much as `header` has seen
+    if _names(text) != columns:
+        raise DataError(
+            "the file changed while it was read",
+            file=file,
+            expected=f"the first line of before, {_quoted(','.join(columns))}",
+            received=_quoted(text),
+            remedy="wait until whoever writes it is done, and run again",
+        )
 
 
 def _blocks(file: BinaryIO, name: str) -> Iterator[bytes]:
@@ -166,7 +202,13 @@ def _blocks(file: BinaryIO, name: str) -> Iterator[bytes]:
         start = b""
         cut = lines.rfind(b"\n") + 1 or lines.rfind(b"\r") + 1
         if not cut and len(lines) > BLOCK:
-            raise DataError("a line is too long for a digit", file=name, received=f"more than {BLOCK:,} bytes")
+            raise DataError(
+                "a line is too long for a digit",
+                file=name,
+                expected=f"at most {BLOCK:,} bytes",
+                received="more",
+                remedy="put each digit on a line of its own",
+            )
         rest = lines[cut:]
         if cut:
             yield _line_ends(lines[:cut])

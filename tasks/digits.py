@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.errors import DataError
+from tasks.errors import DataError, StoreError
 
 SIDE = 28
 PIXELS = SIDE * SIDE
@@ -148,7 +148,15 @@ def batches(path: Path, rows: int = ROW_GROUP) -> Iterator[Digits]:
             for batch in file.iter_batches(rows):
                 yield from_batch(batch)
     except (pa.ArrowException, OSError) as error:
-        raise DataError("the Parquet file cannot be read", file=path.name, received=str(error)) from error
+        # With a number it is the system's word on a disk, which may be better in a moment.
+        kind = StoreError if getattr(error, "errno", None) else DataError
+        raise kind(
+            "the Parquet file cannot be read",
+            file=path.name,
+            expected="a Parquet file that this project wrote",
+            received=str(error),
+            remedy="check the disk, or write the file again",
+        ) from error
 
 
 def about(path: Path) -> dict[str, str]:

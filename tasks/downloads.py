@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tasks.errors import DataError, FetchError
+from tasks.errors import DataError, FetchError, StoreError
 from tasks.settings import MNIST_MIRRORS, Settings
 from tasks.streams import Stream
 
@@ -33,8 +33,6 @@ TIMEOUT = 30.0
 
 COMPETITION = "digit-recognizer"
 KAGGLE_PAGE = f"https://www.kaggle.com/c/{COMPETITION}"
-
-
 CREDENTIALS = (
     "put a token from https://www.kaggle.com/settings/api into KAGGLE_API_TOKEN or the file ~/.kaggle/access_token"
 )
@@ -111,7 +109,7 @@ def _is_right(path: Path, sha256: str) -> bool:
             while size <= MNIST_LIMIT and (chunk := file.read(1024 * 1024)):
                 digest.update(chunk)
                 size += len(chunk)
-    except DataError:
+    except (DataError, StoreError):
         return False
     return digest.hexdigest() == sha256
 

@@ -9,12 +9,14 @@ import math
 import shlex
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tasks import digits, history, recipes
 from tasks.digits import CLASSES, Digits
+from tasks.expectations import Limits
 from tasks.models import load, predict
 from tasks.report import (
     Ancestor,
@@ -40,7 +42,7 @@ def evaluate(store: Store, model: Artifact, prepared: Artifact, *, fresh: bool =
     """The evaluation of a model on the data that it was fitted on the training part of."""
 
     def build(draft: Draft) -> dict[str, Any]:
-        fitted = load(model.path / "model.keras")
+        fitted = load(model.file("model.keras"))
         judging = digits.read(prepared.path / "validation.parquet")
         probabilities = predict(fitted, judging.images)
         evaluation = measure(judging, probabilities, history.read(model.path / "history.csv"), _test(fitted, prepared))
@@ -143,7 +145,7 @@ def _context(store: Store, model: Artifact) -> Context:
     manifest, dataset = model.manifest(), ancestors["dataset"].manifest()
     recipe = manifest.parameters
     return Context(
-        title=f"{recipe['name']} on {dataset.source['data']}",
+        title=f"{recipe['name']} on {Path(dataset.source['data']).name}",
         recipe=recipe["name"],
         parameters=recipe,
         data=_facts(ancestors, dataset.source["data"]),
@@ -153,7 +155,7 @@ def _context(store: Store, model: Artifact) -> Context:
         ],
         versions=manifest.versions,
         commit=manifest.commit,
-        reproduce=_command(dataset.source["data"], recipe),
+        reproduce=_command(dataset.source["data"], recipe, ancestors["validation"].manifest().parameters["bad_rows"]),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -172,15 +174,17 @@ def _facts(ancestors: dict[str, Artifact], source: str) -> DataFacts:
 
 
 def _part(prepared: Artifact, name: str) -> Part:
-    part = digits.read(prepared.path / f"{name}.parquet")
-    classes = None if part.labels is None else np.bincount(part.labels, minlength=CLASSES).tolist()
-    return Part(name, len(part), classes)
+    labels = [batch.labels for batch in digits.batches(prepared.path / f"{name}.parquet")]
+    known = [some for some in labels if some is not None]
+    classes = np.bincount(np.concatenate(known), minlength=CLASSES).tolist() if len(known) == len(labels) else None
+    return Part(name, prepared.metrics[name], classes)
 
 
-def _command(data: str, parameters: dict[str, Any]) -> str:
+def _command(data: str, parameters: dict[str, Any], bad_rows: float) -> str:
     """The call that makes this again."""
     changes = [f"--set {change}" for change in recipes.changes(parameters)]
-    return " ".join(["digits run", "--data", shlex.quote(data), "--recipe", parameters["name"], *changes])
+    limit = [f"--max-bad-rows {bad_rows:g}"] if bad_rows != Limits().bad_rows else []
+    return " ".join(["digits run", "--data", shlex.quote(data), "--recipe", parameters["name"], *changes, *limit])
 
 
 evaluate_stage = stage(evaluate)

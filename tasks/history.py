@@ -7,11 +7,20 @@ Epoch = dict[str, float]
 
 
 def read(path: Path) -> list[Epoch]:
-    """Epoch (from 1), loss, accuracy, val_loss, val_accuracy of each epoch; of one that was repeated, the last."""
+    """Epoch (from 1), loss, accuracy, val_loss, val_accuracy of each epoch; of one that was repeated, the last.
+
+    The losses are plain cross-entropy, also where the fit minimises a smoothed one.
+    """
     with path.open(newline="") as file:
         lines = {int(line["epoch"]): line for line in csv.DictReader(file)}
     return [
-        {name: float(value) for name, value in line.items()} | {"epoch": epoch + 1}
+        {
+            "epoch": epoch + 1,
+            "loss": float(line.get("cross_entropy", line["loss"])),
+            "accuracy": float(line["accuracy"]),
+            "val_loss": float(line.get("val_cross_entropy", line["val_loss"])),
+            "val_accuracy": float(line["val_accuracy"]),
+        }
         for epoch, line in sorted(lines.items())
     ]
 

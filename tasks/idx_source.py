@@ -60,7 +60,11 @@ def _images_header(file: BinaryIO, name: str) -> int:
     count, rows, columns = _words(file, IMAGES, 3, name)
     if (rows, columns) != (SIDE, SIDE):
         raise DataError(
-            "the images have another size", file=name, expected=f"{SIDE} x {SIDE}", received=f"{rows:,} x {columns:,}"
+            "the images have another size",
+            file=name,
+            expected=f"{SIDE} x {SIDE}",
+            received=f"{rows:,} x {columns:,}",
+            remedy="scale them to that size",
         )
     return count
 

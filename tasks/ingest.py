@@ -12,7 +12,7 @@ from tasks import digits, quarantine
 from tasks.errors import DataError
 from tasks.parts import Part
 from tasks.settings import Settings
-from tasks.sources import recognise
+from tasks.sources import NAMED, recognise
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store, sha256
 
@@ -37,18 +37,23 @@ def ingest(store: Store, data: str, settings: Settings, *, fresh: bool = False) 
             raise DataError(
                 "the file changed while it was read",
                 file=", ".join(path.name for path in source.files),
+                expected="the same content before and after",
+                received="another sha256",
                 remedy="wait until whoever writes it is done, and run again",
             )
         quarantine.write(draft.folder / "rejected.parquet", rejected)
         return metrics
 
-    files = [{"path": str(path), "bytes": path.stat().st_size, "sha256": sha256(path)} for path in source.files]
+    where = data if data in NAMED else str(Path(data).expanduser().absolute())
+    files = [
+        {"path": str(path.absolute()), "bytes": path.stat().st_size, "sha256": sha256(path)} for path in source.files
+    ]
     return store.make(
         "dataset",
         build,
         code=__name__,
         parameters={"kind": source.kind, "content": content},
-        source={"data": data, "files": files},
+        source={"data": where, "files": files},
         fresh=fresh,
     )
 

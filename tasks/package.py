@@ -32,7 +32,7 @@ def package(store: Store, model: Artifact, prepared: Artifact, *, fresh: bool = 
     """
 
     def build(draft: Draft) -> dict[str, Any]:
-        fitted = load(model.path / "model.keras")
+        fitted = load(model.file("model.keras"))
         judging = digits.read(prepared.path / "validation.parquet")
         expected = predict(fitted, judging.images).argmax(axis=1)
         shutil.copyfile(model.path / "model.keras", draft.folder / "model.keras")

@@ -26,6 +26,8 @@ def prepare(
 ) -> Artifact:
     """Split the usable training rows, stratified by class; the same seed gives the same split.
 
+    An image of the validation part of which the training part has an exact copy is left out: it would judge nothing.
+
     Order and ids of the source are kept in every part, so that a row is found again.
     """
 
@@ -40,6 +42,9 @@ def prepare(
             rows, test_size=validation_share, stratify=usable.known_labels, random_state=split_seed
         )
         parts = {"train": usable[np.sort(training)], "validation": usable[np.sort(judging)]}
+        learned = digits.fingerprints(parts["train"].images)
+        known = np.isin(digits.fingerprints(parts["validation"].images), learned)
+        parts["validation"] = parts["validation"][~known]
         for name, part in parts.items():
             digits.write(draft.folder / f"{name}.parquet", part, {"dataset": dataset.name, "part": name})
         metrics = {name: len(part) for name, part in parts.items()}

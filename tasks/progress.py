@@ -44,4 +44,4 @@ def progress(epochs: int, steps: int) -> "Iterator[keras.callbacks.Callback]":
 
 
 def _words(logs: Mapping[str, float]) -> str:
-    return f"validation accuracy {logs['val_accuracy']:.2%}, loss {logs['val_loss']:.4f}"
+    return f"validation accuracy {logs['val_accuracy']:.2%}, loss {logs['val_cross_entropy']:.4f}"

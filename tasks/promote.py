@@ -58,8 +58,7 @@ def _decide(store: Store, package: Artifact, prepared: Artifact, present: Decisi
         return Decision(package.name, present.package, False, because, {}, now)
     truth = judging.known_labels
     challenger_right, champion_right = (
-        Scorer(default_model(one.path)).probabilities(judging.images).argmax(axis=1) == truth
-        for one in (package, champion)
+        Scorer(default_model(one)).probabilities(judging.images).argmax(axis=1) == truth for one in (package, champion)
     )
     evidence = mcnemar(challenger_right, champion_right)
     promoted = evidence["only_challenger"] >= evidence["only_champion"]

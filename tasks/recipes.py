@@ -88,11 +88,15 @@ RANGES: dict[str, tuple[float, float]] = {
 def find(name: str, changes: Iterable[str] = ()) -> Recipe:
     """The recipe of a name, with changes such as `epochs=3` or `rotation=15`.
 
+    Who sets `epochs` gets them: `min_shown` is then 0, unless it is set, too.
     Raises: UsageError for a name or a value that is not known, or is out of its range.
     """
     if name not in RECIPES:
         raise UsageError(f"there is no recipe {name!r}", expected=f"one of {', '.join(RECIPES)}")
     recipe = RECIPES[name]
+    changes = list(changes)
+    if any(change.startswith("epochs=") for change in changes):
+        changes.insert(0, "min_shown=0")
     for change in changes:
         key, _, text = change.partition("=")
         value: Any = _number(key, text)

@@ -1,7 +1,7 @@
 """The champion: champion.json, the package that scores unless told otherwise, and promotions.jsonl, every decision.
 
 champion.json is replaced atomically and always whole; the log only grows. The pointer is written first: a kill between
-the two is healed by the next decision, which finds the pointer's record missing from the log.
+the two is healed before the next decision, which finds the pointer's record missing from the log.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tasks.errors import StoreError
-from tasks.store import Artifact, Store
+from tasks.store import Artifact, Store, unwritable
 
 
 @dataclass(frozen=True)
@@ -67,19 +67,22 @@ def history(store: Store) -> list[Decision]:
 
 @contextlib.contextmanager
 def deciding(store: Store) -> Iterator[None]:
-    """One decision at a time, whoever decides on this machine."""
+    """One decision at a time, whoever decides on this machine. Raises: StoreError if the folder cannot be written."""
     from filelock import FileLock
 
-    store.root.mkdir(parents=True, exist_ok=True)
-    with FileLock(store.root / ".champion.lock"):
-        yield
+    try:
+        store.root.mkdir(parents=True, exist_ok=True)
+        with FileLock(store.root / ".champion.lock"):
+            present = champion(store)
+            if present and present not in history(store):
+                _append(store, present)
+            yield
+    except OSError as error:
+        raise unwritable(store.root, error) from error
 
 
 def record(store: Store, decision: Decision) -> None:
     """Make a decision last; call it within `deciding`."""
-    present = champion(store)
-    if present and present not in history(store):
-        _append(store, present)
     if decision.promoted:
         _replace(store.root / "champion.json", json.dumps(asdict(decision), indent=2) + "\n")
     _append(store, decision)

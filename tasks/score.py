@@ -34,7 +34,7 @@ def score(store: Store, package: Artifact, prepared: Artifact, *, fresh: bool = 
         return None
 
     def build(draft: Draft) -> dict[str, Any]:
-        scorer = Scorer(default_model(package.path))
+        scorer = Scorer(default_model(package))
         counts = np.zeros(CLASSES, int)
         submission = pa.schema([("ImageId", pa.int32()), ("Label", pa.uint8())])
         with (

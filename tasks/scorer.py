@@ -1,12 +1,12 @@
 """The scoring engine: a packaged LiteRT model from images to probabilities. Imports neither TensorFlow nor Prefect."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from tasks.digits import CLASSES, SIDE
 from tasks.silence import silence
+from tasks.store import Artifact
 
 BATCH = 500  # images a call; beyond it only memory grows
 
@@ -49,7 +49,6 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def default_model(package: Path) -> Path:
-    """The file of a package that scores: int8 where it agrees with Keras, else float32."""
-    manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
-    return package / manifest["metrics"]["default"]
+def default_model(package: Artifact) -> Path:
+    """The file of a package that scores: int8 where it agrees with Keras, else float32. Raises: StoreError."""
+    return package.file(package.metrics["default"])

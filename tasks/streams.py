@@ -63,24 +63,45 @@ def explained(file: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise DataError("there is no such file", file=file, remedy="check the path") from error
+        raise DataError(
+            "there is no such file",
+            file=file,
+            expected="a file at this path",
+            received="nothing",
+            remedy="check the path",
+        ) from error
     except PermissionError as error:
-        raise DataError("the file may not be read", file=file, remedy="give yourself the right to read it") from error
+        raise DataError(
+            "the file may not be read",
+            file=file,
+            expected="a file that you may read",
+            received=error.strerror,
+            remedy="give yourself the right to read it",
+        ) from error
     except (EOFError, struct.error, UnicodeError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         raise DataError(
-            "the file is damaged or incomplete", file=file, received=str(error), remedy="copy or download it again"
+            "the file is damaged or incomplete",
+            file=file,
+            expected="a whole file",
+            received=str(error) or type(error).__name__,
+            remedy="copy or download it again",
         ) from error
     except (OSError, pa.ArrowException) as error:
         # With a number it is the system's word on a disk or a network, which may be better in a moment.
         kind = StoreError if getattr(error, "errno", None) else DataError
         reason = getattr(error, "strerror", None) or str(error)
         raise kind(
-            "the file cannot be read", file=file, received=reason, remedy="check the disk, or copy the file again"
+            "the file cannot be read",
+            file=file,
+            expected="a file that can be read to its end",
+            received=reason,
+            remedy="check the disk, or copy the file again",
         ) from error
     except NotImplementedError as error:
         raise DataError(
             "the zip is packed in a way that cannot be read",
             file=file,
+            expected="a zip packed by deflate",
             received=str(error),
             remedy="unpack it and give the folder",
         ) from error
@@ -106,6 +127,7 @@ def in_zip(path: Path) -> list[Stream]:
             raise DataError(
                 "the zip is truncated or damaged",
                 file=path.name,
+                expected="a whole zip",
                 received=f"{path.stat().st_size:,} bytes; {error}",
                 remedy="download it again",
             ) from error
@@ -126,11 +148,18 @@ def _check(member: zipfile.ZipInfo, path: Path) -> None:
             remedy="download it again from where it is published",
         )
     if stat.S_ISLNK(member.external_attr >> 16):
-        raise DataError("the zip holds a link", file=path.name, received=f"'{name}'", remedy="pack the file itself")
+        raise DataError(
+            "the zip holds a link",
+            file=path.name,
+            expected="files",
+            received=f"a link '{name}'",
+            remedy="pack the file itself",
+        )
     if member.flag_bits & FLAG_ENCRYPTED:
         raise DataError(
             "the zip asks for a password",
             file=path.name,
+            expected="a zip without one",
             received=f"'{name}' encrypted",
             remedy="unpack it and give the folder",
         )

@@ -11,6 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tasks import digits, expectations, quarantine
 from tasks.errors import DataError
 from tasks.expectations import READABLE, Check, Limits
@@ -68,7 +70,7 @@ def validate(store: Store, dataset: Artifact, *, limits: Limits = LIMITS, fresh:
 def _profile(dataset: Artifact) -> "dict[str, pd.DataFrame]":
     """For each part a frame with one line a row of the source, in its order.
 
-    row; label (null where unknown); fault (a rule of `sources`, or READABLE); ink (mean, 0–255); image (fingerprint);
+    row; label (null where unknown); fault (a rule of `parts`, or READABLE); ink (mean, 0–255); image (fingerprint);
     copied (the image is in the test part, too); usable (breaks no rule).
     """
     import pandas as pd
@@ -98,8 +100,16 @@ def _rows(path: Path, rejected: "pd.DataFrame") -> "pd.DataFrame":
             }
         )
 
-    label = pd.to_numeric(rejected["received"].where(rejected["rule"] == LABEL).str.strip("'"), "coerce")
-    unreadable = pd.DataFrame({"row": rejected["row"], "label": label.astype("Int64"), "fault": rejected["rule"]})
+    label = pd.to_numeric(rejected["received"].where(rejected["rule"] == LABEL).astype(object).str.strip("'"), "coerce")
+    unreadable = pd.DataFrame(
+        {
+            "row": rejected["row"],
+            "label": label.clip(-1, 1_000_000).astype("Int64"),  # however long the number is
+            "fault": rejected["rule"],
+            "ink": np.nan,
+            "image": None,
+        }
+    )
     frames = [*map(frame, digits.batches(path)), unreadable]
     return pd.concat(frames, ignore_index=True).sort_values("row", ignore_index=True)
 
@@ -179,7 +189,7 @@ def _failure(
         }
     if check.profile == "train":
         bad_rows = f"{len(rows):,} bad row{'' if len(rows) == 1 else 's'} of {len(frames[check.profile]):,}"
-        remedy = f"correct the {bad_rows}; {limits.bad_rows:.1%} may be left out"
+        remedy = f"correct the {bad_rows}; up to {100 * limits.bad_rows:g} % may be left out (--max-bad-rows)"
     else:
         remedy = "correct the file: a row to score cannot be left out"
     first = rows[0]

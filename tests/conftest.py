@@ -13,11 +13,8 @@ os.environ["DIGITS_HOME"] = str(_HOME)
 for _name in [name for name in os.environ if name.startswith("PREFECT_")]:
     del os.environ[_name]
 
-from tasks import settings  # noqa: E402
 from tasks.settings import Settings  # noqa: E402
 from tasks.store import Artifact, Store  # noqa: E402
-
-settings.keep_libraries_home(settings.load())
 
 
 @pytest.fixture

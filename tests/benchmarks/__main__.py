@@ -69,6 +69,7 @@ def ingestion(archive: str, home: Path) -> None:
     plain = json.loads(run("-m", "tests.benchmarks.reference", "ingest", archive, str(home), home=home).out)
     program = (
         "import json, sys, time, pathlib\n"
+        "import flows\n"
         "from tasks import settings, sources\n"
         "from tasks.ingest import read_part\n"
         "part = sources.recognise(sys.argv[1], settings.load()).parts['train']\n"

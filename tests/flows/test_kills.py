@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tasks import registry
-from tasks.store import Store, damage
+from tasks.store import Artifact, Store, damage
 from tests import making
 
 ROOT = Path(__file__).parent.parent.parent
@@ -34,30 +34,33 @@ main()
 """
 
 
-def run(home: Path, victim: str, server: str) -> int:
-    """Exit status of `digits run`, killed at `victim`."""
+VICTIMS = ("validation", "model", "evaluation", "package", "promotion", "scores")
+
+
+def run(home: Path, victim: str, server: str) -> subprocess.CompletedProcess[str]:
+    """`digits run`, killed at `victim`."""
     environment = os.environ | {"DIGITS_HOME": str(home), "PYTHONPATH": str(ROOT), "PREFECT_API_URL": server}
     command = [sys.executable, "-c", PROGRAM, victim, "run", "--data", "d.zip"]
     changes = ["--set", "epochs=1", "--set", "min_shown=0"]
-    return subprocess.run([*command, *changes], cwd=home, env=environment, timeout=120, capture_output=True).returncode
+    return subprocess.run([*command, *changes], cwd=home, env=environment, timeout=120, capture_output=True, text=True)
 
 
 def test_a_run_killed_at_any_stage_goes_on_where_it_was(tmp_path: Path, prefect_server: str) -> None:
     making.write_kaggle_zip(tmp_path / "d.zip", making.digits(400), making.digits(30, start=400))
     store = Store(tmp_path / "artifacts")
     expected = ["dataset", "validation", "prepared", "model", "evaluation", "package", "scores"]
-    before = []
-    for victim in ("validation", "model", "promotion", "scores"):
-        assert run(tmp_path, victim, prefect_server) == -signal.SIGKILL
-        published = store.all()
-        assert published[: len(before)] == before
-        assert [artifact.kind for artifact in published] == expected[: len(published)]
-        before = published
-    assert run(tmp_path, "", prefect_server) == 0
+    before: list[Artifact] = []
+    for victim, status in [*((victim, -signal.SIGKILL) for victim in VICTIMS), ("", 0)]:
+        outcome = run(tmp_path, victim, prefect_server)
+        assert outcome.returncode == status, outcome.stderr
+        found = [line.split()[1].rstrip(":") for line in outcome.stderr.splitlines() if "found, nothing to do" in line]
+        assert found == [artifact.name for artifact in before]
+        before = store.all()
+        assert [artifact.kind for artifact in before] == expected[: len(before)]
     assert [artifact.kind for artifact in store.all()] == expected
     assert [damage(artifact) for artifact in store.all()] == [[]] * len(expected)
     assert not list((store.root / ".drafts").iterdir())
     assert not list((store.root / ".scratch").iterdir())
-    champion = registry.champion(store)
-    assert champion
-    assert champion.package == store.all()[5].name
+    (decision,) = registry.history(store)
+    assert registry.champion(store) == decision
+    assert decision.package == before[5].name

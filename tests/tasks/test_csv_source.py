@@ -19,6 +19,8 @@ Rows = list[list[str]]
 A_PIXEL = "a whole number from 0 to 255"
 A_LABEL = "a whole number from 0 to 9"
 HEADER = "expected a first line with pixel0 … pixel783, and label where the digits are known"
+PUT_FIRST = "to go on, put such a line first, or leave this file out"
+EMPTY = f"train.csv: the file is empty; {HEADER}; received no line; to go on, copy or download it again"
 
 
 @pytest.fixture
@@ -282,56 +284,60 @@ def renamed(rows: Rows, **names: str) -> bytes:
         ),
         pytest.param(
             lambda rows: making.csv_text(rows).replace(b",", b";"),
-            "train.csv: the cells are separated by semicolons; expected commas; to go on, save it with commas",
+            "train.csv: the cells are separated by semicolons; expected commas; "
+            "received 'label;pixel0;pixel1;pixel2;pixel3;pixel4…'; to go on, save it with commas",
             id="semicolons",
         ),
         pytest.param(
             lambda rows: making.csv_text(rows).replace(b",", b"\t"),
-            "train.csv: the cells are separated by tabs; expected commas; to go on, save it with commas",
+            "train.csv: the cells are separated by tabs; expected commas; "
+            "received 'label pixel0 pixel1 pixel2 pixel3 pixel4…'; to go on, save it with commas",
             id="tabs",
         ),
         pytest.param(
             lambda rows: making.csv_text(rows[1:]),
             f"train.csv: the first line names no pixels; {HEADER}; "
-            "received '0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,…'",
+            f"received '0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,…'; {PUT_FIRST}",
             id="no header",
         ),
         pytest.param(
             lambda rows: b"ImageId,Label\n1,0\n",
-            f"train.csv: the first line names no pixels; {HEADER}; received 'ImageId,Label'",
+            f"train.csv: the first line names no pixels; {HEADER}; received 'ImageId,Label'; {PUT_FIRST}",
             id="a submission",
         ),
         pytest.param(
             lambda rows: making.csv_text(rows[:1]),
-            "train.csv: there are no rows; expected at least one digit",
+            "train.csv: there are no rows; expected at least one digit; received none; "
+            "to go on, give a file that has some",
             id="no rows",
         ),
-        pytest.param(lambda rows: b"", f"train.csv: the file is empty; {HEADER}", id="empty"),
-        pytest.param(lambda rows: b"\n\n", f"train.csv: the file is empty; {HEADER}", id="blank"),
+        pytest.param(lambda rows: b"", EMPTY, id="empty"),
+        pytest.param(lambda rows: b"\n\n", EMPTY, id="blank"),
         pytest.param(
             lambda rows: making.csv_text(rows).decode().encode("utf-16"),
-            "train.csv: the text is not UTF-8; received UTF-16; to go on, save it as UTF-8",
+            "train.csv: the text is not UTF-8; expected UTF-8; received UTF-16; to go on, save it as UTF-8",
             id="UTF-16",
         ),
         pytest.param(
             lambda rows: making.csv_text(rows).decode().encode("utf-16-be"),
-            "train.csv: the text is not UTF-8; received UTF-16; to go on, save it as UTF-8",
+            "train.csv: the text is not UTF-8; expected UTF-8; received UTF-16; to go on, save it as UTF-8",
             id="UTF-16 without BOM",
         ),
         pytest.param(
             lambda rows: renamed(rows, label="étiquette").decode().encode("latin-1"),
-            "train.csv: the text is not UTF-8; received byte 0xe9; to go on, save it as UTF-8",
+            "train.csv: the text is not UTF-8; expected UTF-8; received byte 0xe9; to go on, save it as UTF-8",
             id="Latin-1",
         ),
         pytest.param(
             lambda rows: b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
             "train.csv: this is neither text nor a known format; expected CSV, gzip, zip, IDX or Parquet; "
-            "received bytes 89 50 4e 47",
+            "received bytes 89 50 4e 47; to go on, give a file in one of these",
             id="picture",
         ),
         pytest.param(
             lambda rows: making.csv_text(rows[:1]) + b"0," * 600_000,
-            "train.csv: a line is too long for a digit; received more than 524,288 bytes",
+            "train.csv: a line is too long for a digit; expected at most 524,288 bytes; received more; "
+            "to go on, put each digit on a line of its own",
             id="endless line",
         ),
     ],
@@ -350,8 +356,32 @@ def test_truncated_gzip_is_refused_in_the_middle_of_reading(tmp_path: Path) -> N
     with pytest.raises(DataError) as error:
         read(path)
     assert str(error.value) == (
-        "train.csv.gz: the file is damaged or incomplete; received Compressed file ended before the end-of-stream "
-        "marker was reached; to go on, copy or download it again"
+        "train.csv.gz: the file is damaged or incomplete; expected a whole file; received Compressed file ended "
+        "before the end-of-stream marker was reached; to go on, copy or download it again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "received"),
+    [
+        (making.LABELLED[::-1], "'pixel783,pixel782,pixel781,pixel780,pixe…'"),
+        (PIXEL_COLUMNS, "'pixel0,pixel1,pixel2,pixel3,pixel4,pixel…'"),
+    ],
+    ids=["another order", "no label any more"],
+)
+@pytest.mark.parametrize("start", [b"", b"\n\n", b"\xef\xbb\xbf"], ids=["plain", "blank lines", "BOM"])
+def test_file_that_changes_between_its_header_and_its_rows_is_refused(
+    tmp_path: Path, columns: tuple[str, ...], received: str, start: bytes
+) -> None:
+    path = making.write_csv(tmp_path / "train.csv", making.digits(12))
+    part = recognise(str(path), Settings(home=tmp_path)).parts["train"]
+    path.write_bytes(start + making.csv_text(making.csv_rows(making.digits(12), columns)))
+    with pytest.raises(DataError) as error:
+        list(part.read())
+    assert str(error.value) == (
+        "train.csv: the file changed while it was read; "
+        f"expected the first line of before, 'label,pixel0,pixel1,pixel2,pixel3,pixel4…'; received {received}; "
+        "to go on, wait until whoever writes it is done, and run again"
     )
 
 
@@ -360,5 +390,7 @@ def test_corrupted_gzip_is_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-8] ^= 0xFF  # of the checksum
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"^train.csv.gz: the file is damaged or incomplete; received CRC check failed"):
+    with pytest.raises(
+        DataError, match=r"^train.csv.gz: the file is damaged or incomplete; expected a whole file; received CRC"
+    ):
         read(path)

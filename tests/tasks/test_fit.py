@@ -83,6 +83,15 @@ def test_a_fit_that_was_done_when_it_was_killed_is_not_done_again(parts: tuple[D
     assert (tmp_path / "history.csv").read_text() == before
 
 
+def test_a_torn_checkpoint_costs_an_epoch_and_not_the_fit(parts: tuple[Digits, Digits], tmp_path: Path) -> None:
+    train(QUICK, *parts, tmp_path)
+    path = tmp_path / "checkpoint" / "latest.weights.h5"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    (tmp_path / "history.csv").unlink()
+    train(QUICK, *parts, tmp_path)
+    assert [epoch["epoch"] for epoch in history.read(tmp_path / "history.csv")] == [2]
+
+
 def test_a_diverging_fit_is_stopped_and_leaves_no_checkpoint(
     parts: tuple[Digits, Digits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

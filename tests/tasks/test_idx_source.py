@@ -137,14 +137,15 @@ AGAIN = "to go on, copy or download it again"
         pytest.param(
             IMAGES,
             lambda content: content[:8] + b"\0\0\0\x20\0\0\0\x20" + content[16:],
-            f"mnist/{IMAGES}: the images have another size; expected 28 x 28; received 32 x 32",
+            f"mnist/{IMAGES}: the images have another size; expected 28 x 28; received 32 x 32; "
+            "to go on, scale them to that size",
             id="other size",
         ),
         pytest.param(
             IMAGES,
             lambda content: gzip.compress(content)[:-9],
-            f"mnist/{IMAGES}: the file is damaged or incomplete; received Compressed file ended before the "
-            f"end-of-stream marker was reached; {AGAIN}",
+            f"mnist/{IMAGES}: the file is damaged or incomplete; expected a whole file; received Compressed file ended "
+            f"before the end-of-stream marker was reached; {AGAIN}",
             id="truncated gzip",
         ),
     ],
@@ -159,7 +160,10 @@ def test_bad_file_is_refused(folder: Path, name: str, change: Callable[[bytes], 
 def test_no_images_at_all_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         batches(making.write_idx(tmp_path / "mnist", making.digits(20)[:0]))
-    assert str(error.value) == "mnist/train-images-idx3-ubyte.gz: there are no rows; expected at least one digit"
+    assert str(error.value) == (
+        "mnist/train-images-idx3-ubyte.gz: there are no rows; expected at least one digit; received none; "
+        "to go on, give a file that has some"
+    )
 
 
 def test_labels_without_images_are_refused(folder: Path) -> None:
@@ -167,7 +171,8 @@ def test_labels_without_images_are_refused(folder: Path) -> None:
     with pytest.raises(DataError) as error:
         batches(folder)
     assert str(error.value) == (
-        f"mnist/{LABELS}: there are no images for these labels; to go on, put the file of their images beside it"
+        f"mnist/{LABELS}: there are no images for these labels; expected a file of images whose name begins alike; "
+        "received no images; to go on, put the file of their images beside it"
     )
 
 

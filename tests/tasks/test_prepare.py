@@ -3,8 +3,13 @@
 import numpy as np
 
 from tasks import digits, quarantine
+from tasks.digits import Digits
+from tasks.ingest import ingest
 from tasks.prepare import prepare
+from tasks.settings import Settings
 from tasks.store import Draft, Store
+from tasks.validate import validate
+from tests import making
 from tests.conftest import Chain
 
 
@@ -48,3 +53,20 @@ def test_quarantined_rows_are_left_out(chain: Chain, store: Store) -> None:
     prepared = prepare(store, chain.dataset, validation)
     found = {row for name in ("train", "validation") for row in digits.read(prepared.path / f"{name}.parquet").ids}
     assert set(range(1, 4501)) - found == {1, 7, 4500}
+
+
+def test_a_copy_of_a_training_image_does_not_judge(store: Store, here: Settings) -> None:
+    some = making.digits(200)
+    twice = Digits(
+        np.arange(1, 401, dtype=np.int32),
+        np.concatenate([some.images, some.images]),
+        np.concatenate([some.known_labels, some.known_labels]),
+    )
+    dataset = ingest(store, str(making.write_csv(here.home / "a.csv", twice)), here)
+    prepared = prepare(store, dataset, validate(store, dataset))
+    prints = [
+        set(digits.fingerprints(digits.read(prepared.path / f"{name}.parquet").images).tolist())
+        for name in ("train", "validation")
+    ]
+    assert not prints[0] & prints[1]
+    assert prepared.metrics["validation"] > 0

@@ -23,10 +23,15 @@ def test_changes_reach_the_recipe_and_its_augmentation() -> None:
     assert changed.augmentation.rotation == recipes.RECIPES["fast"].augmentation.rotation
 
 
+def test_who_sets_epochs_gets_them_whatever_the_least_number_of_images() -> None:
+    assert recipes.find("fast", ["epochs=3"]).min_shown == 0
+    assert recipes.find("fast", ["epochs=3", "min_shown=500"]).min_shown == 500
+
+
 def test_changes_are_told_in_the_form_that_makes_them_again() -> None:
     changed = recipes.find("fast", ["shift=1.5", "epochs=3"])
     told = recipes.changes(changed.as_parameters())
-    assert told == ["epochs=3", "shift=1.5"]
+    assert told == ["epochs=3", "min_shown=0", "shift=1.5"]
     assert recipes.find("fast", told) == changed
 
 

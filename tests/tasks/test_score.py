@@ -19,7 +19,7 @@ def test_the_submission_is_kaggles(chain: Chain) -> None:
     rows = [line.split(",") for line in lines[1:-1]]
     assert [int(image_id) for image_id, _ in rows] == list(range(1, 501))
     test = digits.read(chain.prepared.path / "test.parquet")
-    expected = Scorer(default_model(chain.package.path)).probabilities(test.images).argmax(axis=1)
+    expected = Scorer(default_model(chain.package)).probabilities(test.images).argmax(axis=1)
     assert [int(label) for _, label in rows] == expected.tolist()
     assert scores.metrics["class_counts"] == np.bincount(expected, minlength=10).tolist()
     assert (expected == test.labels).mean() > 0.8

@@ -1,12 +1,16 @@
 """What is recognised as a source, by looking inside, and what is refused and how."""
 
+import gzip
 import hashlib
+import logging
 import os
 import pickle
+import re
 import stat
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +28,11 @@ from tests import making
 
 GIVE = "to go on, give sample, mnist, kaggle, or the path of a file, zip or folder with digits"
 ALL_KINDS = "CSV with pixel0 … pixel783, IDX files of MNIST, or Parquet of this project"
+A_PLACE = "a file, a zip or a folder"
+FORBIDDEN = (
+    "the file may not be read; expected a file that you may read; received Permission denied; "
+    "to go on, give yourself the right to read it"
+)
 
 
 def source(data: object) -> Source:
@@ -58,6 +67,7 @@ def test_sample_has_50_digits_a_class_set_apart_as_test_part(sample: dict[str, D
     assert list(np.bincount(sample["train"].known_labels)) == [450] * 10
     assert list(np.bincount(sample["test"].known_labels)) == [50] * 10
     assert source("sample").kind == "sample"
+    assert source("sample").parts["test"].file == "sample (mnist_5k.csv.gz)"
 
 
 def test_no_digit_of_the_sample_is_in_both_parts(sample: dict[str, Digits]) -> None:
@@ -208,22 +218,28 @@ def test_digest_of_a_file_that_is_gone_says_so(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(DataError) as error:
         found.digest()
-    assert str(error.value) == "train.csv: there is no such file; to go on, check the path"
+    assert str(error.value) == (
+        "train.csv: there is no such file; expected a file at this path; received nothing; to go on, check the path"
+    )
 
 
 # --- What is refused --------------------------------------------------------------------------------------------
 
 
 def test_missing_path_is_refused(tmp_path: Path) -> None:
-    assert refusal(tmp_path / "no.csv") == f"{tmp_path}/no.csv: there is no such file or folder; {GIVE}"
+    assert refusal(tmp_path / "no.csv") == (
+        f"{tmp_path}/no.csv: there is no such file or folder; expected {A_PLACE}; received nothing of that name; {GIVE}"
+    )
 
 
 def test_unknown_home_is_a_missing_path() -> None:
-    assert refusal("~nobody-of-that-name/x") == f"~nobody-of-that-name/x: there is no such file or folder; {GIVE}"
+    assert refusal("~nobody-of-that-name/x").startswith("~nobody-of-that-name/x: there is no such file or folder; ")
 
 
 def test_device_is_refused() -> None:
-    assert refusal("/dev/zero") == f"/dev/zero: this is neither a file nor a folder; {GIVE}"
+    assert refusal("/dev/zero") == (
+        f"/dev/zero: this is neither a file nor a folder; expected {A_PLACE}; received a device, pipe or socket; {GIVE}"
+    )
 
 
 def test_empty_folder_is_refused_whatever_its_name(tmp_path: Path) -> None:
@@ -246,7 +262,8 @@ def test_folder_without_digits_is_refused_with_what_is_there(tmp_path: Path) -> 
 def test_folder_with_a_zip_alone_says_to_give_the_zip(tmp_path: Path) -> None:
     making.write_kaggle_zip(tmp_path / "a.zip", making.digits(12), making.digits(3))
     assert refusal(tmp_path) == (
-        f"{tmp_path.name}/a.zip: this zip lies inside of something else; to go on, give the zip itself"
+        f"{tmp_path.name}/a.zip: this zip lies inside of something else; expected {ALL_KINDS}; received a zip; "
+        "to go on, give the zip itself"
     )
 
 
@@ -256,7 +273,44 @@ def test_folder_whose_train_file_is_no_text_says_so(tmp_path: Path) -> None:
     making.write_csv(folder / "test.csv", making.unlabelled(making.digits(3)))
     text = making.csv_text(making.csv_rows(making.digits(12)))
     (folder / "train.csv").write_bytes(text.decode().encode("utf-16"))
-    assert refusal(folder) == ("kaggle/train.csv: the text is not UTF-8; received UTF-16; to go on, save it as UTF-8")
+    assert refusal(folder) == (
+        "kaggle/train.csv: the text is not UTF-8; expected UTF-8; received UTF-16; to go on, save it as UTF-8"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("test.csv", b"", "the file is empty"),
+        ("test.csv", "label,pixel0".encode("utf-16"), "the text is not UTF-8"),
+        ("Test.parquet", b"PAR1PAR1", "the Parquet file cannot be read"),
+        ("t10k.csv", b"<html>Sign in</html>", "the first line names no pixels"),
+        ("train_2.csv", b"<html>Sign in</html>", "the first line names no pixels"),
+    ],
+)
+def test_broken_part_is_refused_and_not_passed_over(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    making.write_csv(tmp_path / "train.csv", making.digits(12))
+    (tmp_path / name).write_bytes(content)
+    assert f"{name}: {message}; expected " in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "passed_over"),
+    [
+        (["train.csv", "more.csv"], ["more.csv: not read: train.csv is the train part"]),
+        (["digits.csv", "test.csv", "t10k.csv"], ["t10k.csv: not read: test.csv is the test part"]),
+        (["digits.csv", "test.csv"], []),
+    ],
+)
+def test_digits_that_are_not_read_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, names: list[str], passed_over: list[str]
+) -> None:
+    for name in names:
+        making.write_csv(tmp_path / name, making.digits(10))
+    source(tmp_path)
+    assert caplog.record_tuples == [
+        ("tasks.sources", logging.WARNING, f"{tmp_path.name}/{line}") for line in passed_over
+    ]
 
 
 def test_unlabelled_digits_alone_are_refused(tmp_path: Path) -> None:
@@ -301,15 +355,14 @@ def test_forbidden_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", forbid)  # root may read everything: permissions alone do not show it
-    message = "the file may not be read; to go on, give yourself the right to read it"
-    assert refusal(path) == f"{path}: {message}"
+    assert refusal(path) == f"{path}: {FORBIDDEN}"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may enter every folder")
 def test_forbidden_folder_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "secret"
     folder.mkdir(mode=0)
-    assert refusal(folder) == f"{folder}: the file may not be read; to go on, give yourself the right to read it"
+    assert refusal(folder) == f"{folder}: {FORBIDDEN}"
 
 
 def test_parquet_of_other_columns_is_refused(tmp_path: Path) -> None:
@@ -332,7 +385,9 @@ def test_parquet_with_some_labels_missing_is_refused(tmp_path: Path) -> None:
 
 def test_parquet_without_rows_is_refused(tmp_path: Path) -> None:
     digit_files.write(tmp_path / "a.parquet", making.digits(12)[:0])
-    assert refusal(tmp_path / "a.parquet") == "a.parquet: there are no rows; expected at least one digit"
+    assert refusal(tmp_path / "a.parquet") == (
+        "a.parquet: there are no rows; expected at least one digit; received none; to go on, give a file that has some"
+    )
 
 
 def test_truncated_parquet_is_refused(tmp_path: Path) -> None:
@@ -340,7 +395,8 @@ def test_truncated_parquet_is_refused(tmp_path: Path) -> None:
     digit_files.write(path, making.digits(12))
     path.write_bytes(path.read_bytes()[:-100])
     assert refusal(path).startswith(
-        "a.parquet: the Parquet file cannot be read; received Parquet magic bytes not found"
+        "a.parquet: the Parquet file cannot be read; expected a Parquet file that this project wrote; "
+        "received Parquet magic bytes not found"
     )
 
 
@@ -355,14 +411,16 @@ def kaggle(tmp_path: Path) -> Path:
 def test_page_named_zip_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "digits.zip"
     path.write_text("<!DOCTYPE html><title>Sign in</title>")
-    assert refusal(path) == "digits.zip: this is not a zip; received bytes b'<!DO'; to go on, download it again"
+    assert refusal(path) == (
+        "digits.zip: this is not a zip; expected a zip with digits; received bytes b'<!DO'; to go on, download it again"
+    )
 
 
 def test_truncated_zip_is_refused(kaggle: Path) -> None:
     kaggle.write_bytes(kaggle.read_bytes()[:5_000])
     assert refusal(kaggle) == (
-        "digits.zip: the zip is truncated or damaged; received 5,000 bytes; File is not a zip file; "
-        "to go on, download it again"
+        "digits.zip: the zip is truncated or damaged; expected a whole zip; received 5,000 bytes; "
+        "File is not a zip file; to go on, download it again"
     )
 
 
@@ -372,7 +430,9 @@ def test_corrupted_zip_member_is_refused(kaggle: Path) -> None:
     content = bytearray(kaggle.read_bytes())
     content[content.index(b"PK\x01\x02", member.header_offset) - 40] ^= 0xFF
     kaggle.write_bytes(content)
-    assert refusal(kaggle).startswith("digits.zip/train.csv: the file is damaged or incomplete; received ")
+    assert refusal(kaggle).startswith(
+        "digits.zip/train.csv: the file is damaged or incomplete; expected a whole file; received "
+    )
 
 
 def test_wrong_checksum_of_a_zip_member_is_refused(kaggle: Path) -> None:
@@ -380,8 +440,8 @@ def test_wrong_checksum_of_a_zip_member_is_refused(kaggle: Path) -> None:
         checksum = archive.getinfo("train.csv").CRC.to_bytes(4, "little")
     kaggle.write_bytes(kaggle.read_bytes().replace(checksum, b"\1\2\3\4"))
     assert refusal(kaggle) == (
-        "digits.zip/train.csv: the file is damaged or incomplete; received Bad CRC-32 for file 'train.csv'; "
-        "to go on, copy or download it again"
+        "digits.zip/train.csv: the file is damaged or incomplete; expected a whole file; "
+        "received Bad CRC-32 for file 'train.csv'; to go on, copy or download it again"
     )
 
 
@@ -390,7 +450,7 @@ def test_zip_with_a_password_is_refused(kaggle: Path) -> None:
     content[content.rindex(b"PK\x01\x02") + 8] |= 1  # the flag "encrypted" of the last member in the directory
     kaggle.write_bytes(content)
     assert refusal(kaggle) == (
-        "digits.zip: the zip asks for a password; received 'train.csv' encrypted; "
+        "digits.zip: the zip asks for a password; expected a zip without one; received 'train.csv' encrypted; "
         "to go on, unpack it and give the folder"
     )
 
@@ -413,7 +473,21 @@ def test_zip_with_a_link_is_refused(tmp_path: Path) -> None:
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(link, "/etc/passwd")
-    assert refusal(path) == "digits.zip: the zip holds a link; received 'train.csv'; to go on, pack the file itself"
+    assert refusal(path) == (
+        "digits.zip: the zip holds a link; expected files; received a link 'train.csv'; to go on, pack the file itself"
+    )
+
+
+def test_packed_parquet_is_refused(tmp_path: Path) -> None:
+    digit_files.write(tmp_path / "train.parquet", making.digits(12))
+    content = (tmp_path / "train.parquet").read_bytes()
+    (tmp_path / "train.parquet.gz").write_bytes(gzip.compress(content))
+    making.write_zip(tmp_path / "digits.zip", {"train.parquet": content})
+    for path, file in (("train.parquet.gz", "train.parquet.gz"), ("digits.zip", "digits.zip/train.parquet")):
+        assert refusal(tmp_path / path) == (
+            f"{file}: Parquet inside a zip or gzip is not read; expected the Parquet file itself; received it packed; "
+            "to go on, unpack it"
+        )
 
 
 @pytest.mark.parametrize(
@@ -430,6 +504,108 @@ def test_zip_is_never_unpacked_to_disk(kaggle: Path) -> None:
     before = sorted(kaggle.parent.iterdir())
     digits_of(source(kaggle).parts["train"])
     assert sorted(kaggle.parent.iterdir()) == before
+
+
+# --- Every message is whole -------------------------------------------------------------------------------------
+
+SOME = making.digits(12)
+ROWS = making.csv_rows(SOME)
+CSV = making.csv_text(ROWS)
+IDX_IMAGES, IDX_LABELS = making.idx_images(SOME), making.idx_labels(SOME)
+
+
+def csv_header(*names: str) -> bytes:
+    return making.csv_text([names, *ROWS[1:]])
+
+
+def idx(images: bytes = IDX_IMAGES, labels: bytes = IDX_LABELS) -> dict[str, bytes]:
+    return {"train-images-idx3-ubyte": images, "train-labels-idx1-ubyte": labels}
+
+
+def zipped(change: Callable[[bytes], bytes], members: dict[str, bytes] | None = None) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        path = making.write_zip(folder / "digits.zip", members or {"train.csv": CSV})
+        path.write_bytes(change(path.read_bytes()))
+        return path
+
+    return make
+
+
+def encrypted(content: bytes) -> bytes:
+    flags = content.rindex(b"PK\x01\x02") + 8
+    return content[:flags] + b"\1" + content[flags + 1 :]
+
+
+def linked(content: bytes) -> bytes:
+    attributes = content.rindex(b"PK\x01\x02") + 38
+    return content[:attributes] + (stat.S_IFLNK << 16).to_bytes(4, "little") + content[attributes + 4 :]
+
+
+def parquet(digits: Digits, packed: bool = False) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        digit_files.write(folder / "train.parquet", digits)
+        if packed:
+            return making.write_zip(folder / "d.zip", {"train.parquet": (folder / "train.parquet").read_bytes()})
+        return folder / "train.parquet"
+
+    return make
+
+
+# A file's content, a folder's files, or what makes the path.
+BAD_INPUTS: dict[str, bytes | dict[str, bytes] | Callable[[Path], Path]] = {
+    "missing file": lambda folder: folder / "no.csv",
+    "device": lambda _: Path("/dev/zero"),
+    "empty folder": {},
+    "folder without digits": {"a.txt": b"hello", "b.txt": b"hello"},
+    "folder with a zip": {"a.zip": b"PK\x03\x04"},
+    "folder with two train files": {"a.csv": CSV, "b.csv": CSV},
+    "no labels": making.csv_text(making.csv_rows(making.unlabelled(SOME))),
+    "not a zip": {"digits.zip": b"<html>"},
+    "zip that climbs out": zipped(bytes, {"../train.csv": CSV}),
+    "zip with a link": zipped(linked),
+    "truncated zip": zipped(lambda content: content[:2_000]),
+    "damaged zip": zipped(lambda content: content[:200] + bytes(50) + content[250:]),
+    "zip with a password": zipped(encrypted),
+    "missing column": csv_header(*ROWS[0][:-1]),
+    "unknown column": csv_header(*ROWS[0][:-1], "weight"),
+    "column twice": csv_header(*ROWS[0][:-1], "pixel5"),
+    "no header": making.csv_text(ROWS[1:]),
+    "no rows": making.csv_text(ROWS[:1]),
+    "empty": b"",
+    "Latin-1": csv_header("étiquette", *ROWS[0][1:]).decode().encode("latin-1"),
+    "UTF-16": CSV.decode().encode("utf-16"),
+    "semicolons": CSV.replace(b",", b";"),
+    "endless line": making.csv_text(ROWS[:1]) + b"0," * 600_000,
+    "picture": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+    "truncated gzip": gzip.compress(CSV)[:-9],
+    "IDX with wrong magic": idx(images=b"\0\0\x08\x02" + IDX_IMAGES[4:]),
+    "IDX with a short header": idx(images=IDX_IMAGES[:10]),
+    "IDX with a short body": idx(images=IDX_IMAGES[:-1]),
+    "IDX with a long body": idx(labels=IDX_LABELS + b"\0"),
+    "IDX of another size": idx(images=IDX_IMAGES[:8] + b"\0\0\0\x20" * 2 + IDX_IMAGES[16:]),
+    "IDX of two sets": idx(labels=making.idx_labels(SOME[:5])),
+    "IDX without labels": {"train-images-idx3-ubyte": IDX_IMAGES},
+    "IDX without images": {"train-labels-idx1-ubyte": IDX_LABELS},
+    "Parquet without rows": parquet(SOME[:0]),
+    "Parquet in a zip": parquet(SOME, packed=True),
+    "truncated Parquet": b"PAR1",
+}
+
+
+@pytest.mark.parametrize("bad", BAD_INPUTS.values(), ids=BAD_INPUTS)
+def test_every_refusal_says_what_where_expected_received_and_the_remedy(
+    tmp_path: Path, bad: bytes | dict[str, bytes] | Callable[[Path], Path]
+) -> None:
+    path = tmp_path / "train"
+    if isinstance(bad, bytes):
+        path.write_bytes(bad)
+    elif isinstance(bad, dict):
+        path.mkdir()
+        for name, content in bad.items():
+            (path / name).write_bytes(content)
+    else:
+        path = bad(tmp_path)
+    assert re.fullmatch(r"[^;]+: [^;]+; expected .+; received .+; to go on, .+", refusal(path))
 
 
 # --- The real files, where they are -----------------------------------------------------------------------------

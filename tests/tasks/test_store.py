@@ -72,6 +72,25 @@ def test_a_folder_without_a_manifest_does_not_exist(store: Store) -> None:
     assert store.find(artifact.name) is None
 
 
+def test_a_folder_that_lost_its_manifest_does_not_stand_in_the_way(store: Store) -> None:
+    artifact = make(store)
+    (artifact.path / "manifest.json").unlink()
+    assert damage(make(store)) == []
+    assert len(store.all()) == 1
+
+
+def test_a_file_is_given_only_while_it_is_what_was_written(store: Store) -> None:
+    artifact = make(store)
+    assert artifact.file("inner/words.txt").read_text() == "hello"
+    (artifact.path / "inner" / "words.txt").write_text("jello")
+    with pytest.raises(
+        StoreError, match=r"words.txt: the file is not what was written; expected sha256 2cf24.*put it back"
+    ):
+        artifact.file("inner/words.txt")
+    with pytest.raises(StoreError, match="expected a file that the manifest names; received no file"):
+        artifact.file("other.txt")
+
+
 def killed_in_the_middle(root: Path) -> None:
     def build(draft: Draft) -> Metrics:
         (draft.folder / "half.txt").write_text("half")

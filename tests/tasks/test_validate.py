@@ -71,7 +71,7 @@ def test_a_bad_row_above_the_limit_stops_with_its_place(store: Store, here: Sett
         validate(store, dataset(store, here, replace(train, labels=labels)))
     assert str(told.value) == (
         "digits/train.csv, row 17, column label: label outside 0-9; expected a whole number from 0 to 9; "
-        "received '10'; to go on, correct the 1 bad row of 200; 0.1% may be left out"
+        "received '10'; to go on, correct the 1 bad row of 200; up to 0.1 % may be left out (--max-bad-rows)"
     )
     assert ("train", "labels are 0–9", True) in failed_checks(store)
     assert ("train", "no label outside 0-9", True) in failed_checks(store)
@@ -193,3 +193,44 @@ def test_rows_that_got_lost_after_ingest_are_noticed(
     monkeypatch.setattr(digit_files, "batches", shortened)
     with pytest.raises(DataError, match="expected every row of the source is there"):
         validate(store, data)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_part_of_bad_rows_alone_is_told_with_the_first(
+    store: Store, here: Settings, train: Digits, test_part: Digits, part: str
+) -> None:
+    folder = here.home / "digits"
+    folder.mkdir()
+    for name, some in (("train", train), ("test", making.unlabelled(test_part))):
+        rows = making.csv_rows(some)
+        if name == part:
+            rows = [rows[0], *([*row[:-1], "0.5"] for row in rows[1:])]
+        (folder / f"{name}.csv").write_bytes(making.csv_text(rows))
+    with pytest.raises(DataError, match=rf"digits/{part}.csv, row 1, column pixel783: not a whole number; .*'0.5'"):
+        validate(store, ingest(store, str(folder), here))
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "rule"),
+    [
+        ("label", "10", "label outside 0-9"),
+        ("label", "99999999999999999999", "label outside 0-9"),
+        ("label", "", "blank cell"),
+        ("pixel3", "256", "pixel outside 0-255"),
+        ("pixel3", "-1", "pixel outside 0-255"),
+        ("pixel3", "3.5", "not a whole number"),
+        ("pixel3", "NaN", "not a whole number"),
+        ("pixel3", "text", "not a whole number"),
+        ("pixel3", "", "blank cell"),
+    ],
+)
+def test_every_bad_cell_ends_in_one_line_with_its_place(
+    store: Store, here: Settings, train: Digits, column: str, cell: str, rule: str
+) -> None:
+    rows = making.csv_rows(train)
+    rows[8][rows[0].index(column)] = cell
+    (here.home / "a.csv").write_bytes(making.csv_text(rows))
+    with pytest.raises(DataError) as told:
+        validate(store, ingest(store, str(here.home / "a.csv"), here))
+    assert str(told.value).startswith(f"a.csv, row 8, column {column}: {rule}; expected a whole number from 0 to ")
+    assert f"; received '{cell}'; to go on, correct the 1 bad row of 200; up to 0.1 % may be" in str(told.value)
