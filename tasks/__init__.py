@@ -4,3 +4,4 @@ from tasks import settings
 
 # Here, before any module of ours imports a library that looks at its variables once.
 settings.keep_libraries_home(settings.load())
+settings.share_memory()

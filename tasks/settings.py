@@ -1,5 +1,7 @@
 """Where things lie, and how the libraries are told to stay there. The only reader of `DIGITS_*` variables."""
 
+import contextlib
+import ctypes
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,9 +69,22 @@ def keep_libraries_home(settings: Settings) -> None:
         "MPLCONFIGDIR": settings.home / ".cache" / "matplotlib",
         "MPLBACKEND": "agg",
         "TF_CPP_MIN_LOG_LEVEL": "3",
+        # Its own pool keeps what it has freed, 50 MB of it beside a fit.
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, str(value))
+
+
+def share_memory() -> None:
+    """Have all threads share two of glibc's memory arenas; with one a thread, a run holds 100 MB more that are free.
+
+    The same as MALLOC_ARENA_MAX=2, which would have to be set before the process starts. Elsewhere than on glibc
+    nothing happens.
+    """
+    arena_max = -8  # M_ARENA_MAX of malloc.h
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(arena_max, 2)
 
 
 def make_home(settings: Settings) -> None:
