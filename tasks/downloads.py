@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tasks.errors import DataError, FetchError, StoreError
+from tasks.errors import AccessError, DataError, FetchError, StoreError
 from tasks.settings import MNIST_MIRRORS, Settings
 from tasks.streams import Stream
 
@@ -40,6 +40,10 @@ CREDENTIALS = (
 
 class _AttemptError(Exception):
     """One attempt has failed; the message says why."""
+
+
+class _RefusedError(_AttemptError):
+    """One attempt has failed as every other would."""
 
 
 # --- MNIST ------------------------------------------------------------------------------------------------------
@@ -137,7 +141,7 @@ def _draft(folder: Path) -> Iterator[Path]:
 def fetch_kaggle(settings: Settings) -> Path:
     """Kaggle's digit-recognizer.zip, fetched with the user's credentials unless it is there.
 
-    Raises: FetchError without network or credentials, or where the competition's rules are not accepted.
+    Raises: FetchError without a network; AccessError without credentials, or with the competition's rules not accepted.
     """
     path = settings.data / "kaggle" / f"{COMPETITION}.zip"
     if _is_zip(path):
@@ -151,7 +155,8 @@ def fetch_kaggle(settings: Settings) -> Path:
             fetched.replace(path)
     except _AttemptError as failure:
         by_hand = f"download {KAGGLE_PAGE}/data by hand and put the zip at {path}"
-        raise FetchError(f"Kaggle's digits cannot be fetched: {failure}, or {by_hand}") from failure
+        kind = AccessError if isinstance(failure, _RefusedError) else FetchError
+        raise kind(f"Kaggle's digits cannot be fetched: {failure}, or {by_hand}") from failure
     log.info("%s: fetched from Kaggle", path.name)
     return path
 
@@ -167,18 +172,19 @@ def _ask_kaggle(folder: Path) -> None:
             api.authenticate()
             api.competition_download_files(COMPETITION, path=str(folder), force=True, quiet=True)
     except SystemExit as error:
-        raise _AttemptError(f"there are no valid credentials; to go on, {CREDENTIALS}") from error
+        raise _RefusedError(f"there are no valid credentials; to go on, {CREDENTIALS}") from error
     except Exception as error:  # of requests, of urllib3, of its own: the client promises no kind of error
-        raise _AttemptError(_kaggle_reason(error)) from error
+        raise _explained(error) from error
 
 
-def _kaggle_reason(error: Exception) -> str:
+def _explained(error: Exception) -> _AttemptError:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status == 401:
-        return f"the credentials are refused; to go on, {CREDENTIALS}"
+        return _RefusedError(f"the credentials are refused; to go on, {CREDENTIALS}")
     if status == 403:
-        return f"the competition's rules are not accepted; to go on, accept them at {KAGGLE_PAGE}/rules"
-    return f"Kaggle cannot be reached; received {str(error)[:200] or type(error).__name__}; to go on, try again"
+        return _RefusedError(f"the competition's rules are not accepted; to go on, accept them at {KAGGLE_PAGE}/rules")
+    received = str(error)[:200] or type(error).__name__
+    return _AttemptError(f"Kaggle cannot be reached; received {received}; to go on, try again")
 
 
 def _is_zip(path: Path) -> bool:

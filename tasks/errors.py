@@ -6,7 +6,8 @@ DigitsError             caught in one place, `flows/cli.py`: one line on stderr
 ├── StoreError          an artifact is missing or damaged, or a disk fails           exit code 1
 ├── FitError            a fit cannot go on: its loss is not a number any more        exit code 1
 ├── PackageError        a packaged model does not agree with the fitted one       exit code 1
-└── FetchError          a download failed for good: no network, no credentials    exit code 1
+└── FetchError          a download failed: no network, a broken answer            exit code 1
+    └── AccessError     it is refused: no credentials, rules not accepted         exit code 1
 """
 
 
@@ -70,4 +71,8 @@ class FitError(DigitsError):
 
 
 class FetchError(DigitsError):
+    pass
+
+
+class AccessError(FetchError):
     pass

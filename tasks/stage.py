@@ -11,7 +11,7 @@ from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
-from tasks.errors import DigitsError, StoreError
+from tasks.errors import AccessError, DigitsError, FetchError, StoreError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,8 +22,9 @@ for _name in ("tasks", "flows"):
 
 
 def _may_heal(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    """The world's faults (disk, network) are worth another try; bad data and bugs are not."""
-    return isinstance(state.result(raise_on_failure=False), OSError | StoreError)
+    """The world's faults (disk, network) are worth another try; bad data, refusals and bugs are not."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, OSError | StoreError | FetchError) and not isinstance(error, AccessError)
 
 
 class _NoTraceback(logging.Filter):
