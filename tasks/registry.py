@@ -70,27 +70,38 @@ def deciding(store: Store) -> Iterator[None]:
     """One decision at a time, whoever decides on this machine. Raises: StoreError if the folder cannot be written."""
     from filelock import FileLock
 
-    try:
+    lock = FileLock(store.root / ".champion.lock")
+    with _writing(store):
         store.root.mkdir(parents=True, exist_ok=True)
-        with FileLock(store.root / ".champion.lock"):
-            present = champion(store)
-            if present and present not in history(store):
-                _append(store, present)
-            yield
+        lock.acquire()
+    try:
+        present = champion(store)
+        if present and present not in history(store):
+            _append(store, present)
+        yield
+    finally:
+        lock.release()
+
+
+def record(store: Store, decision: Decision) -> None:
+    """Make a decision last; call it within `deciding`. Raises: StoreError if the folder cannot be written."""
+    if decision.promoted:
+        with _writing(store):
+            _replace(store.root / "champion.json", json.dumps(asdict(decision), indent=2) + "\n")
+    _append(store, decision)
+
+
+@contextlib.contextmanager
+def _writing(store: Store) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise unwritable(store.root, error) from error
 
 
-def record(store: Store, decision: Decision) -> None:
-    """Make a decision last; call it within `deciding`."""
-    if decision.promoted:
-        _replace(store.root / "champion.json", json.dumps(asdict(decision), indent=2) + "\n")
-    _append(store, decision)
-
-
 def _append(store: Store, decision: Decision) -> None:
     path = store.root / "promotions.jsonl"
-    with path.open("ab+") as file:
+    with _writing(store), path.open("ab+") as file:
         # A line that a crash has cut short must not swallow the next one.
         torn = file.tell() > 0 and _last_byte(path) != b"\n"
         file.write((b"\n" if torn else b"") + json.dumps(asdict(decision)).encode() + b"\n")

@@ -5,49 +5,28 @@ work is found and not done again, whoever asks. A redo on demand (`fresh`) gets 
 and is the one found from then on; nobody writes into a published artifact.
 """
 
-import ast
 import contextlib
 import errno
-import functools
 import hashlib
 import json
 import logging
 import os
-import platform
-import resource
 import shutil
 import socket
-import subprocess
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from tasks.errors import StoreError
+from tasks.provenance import Clock, code_version, commit, versions
 
 log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 ID_LENGTH = 12
-LIBRARIES = (
-    "digitflow",
-    "prefect",
-    "great-expectations",
-    "tensorflow",
-    "keras",
-    "ai-edge-litert",
-    "scikit-learn",
-    "pyarrow",
-    "numpy",
-)
-# What carries or shows results and does not decide them, so that a change to it does not make them stale. Recipes
-# decide, but as parameters.
-PLUMBING = {f"tasks.{name}" for name in ("errors", "progress", "recipes", "settings", "silence", "stage", "store")}
-
 Metrics = dict[str, Any]
 
 
@@ -172,7 +151,7 @@ class Store:
         # Settled before the work: another run that is quicker with the same publishes under the same id.
         artifact_id = f"{digest}-{_attempt(newest.id) + 1}" if newest else digest
         with self._draft(f"{kind}-{artifact_id}") as draft:
-            clock = _Clock()
+            clock = Clock()
             metrics = build(draft)
             manifest = Manifest(
                 **made_from,
@@ -181,8 +160,8 @@ class Store:
                 metrics=metrics,
                 seconds=clock.read(),
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
-                versions=_versions(),
-                commit=_commit(),
+                versions=versions(),
+                commit=commit(),
                 flow_run=self.flow_run,
                 source=dict(source or {}),
             )
@@ -331,48 +310,6 @@ def lineage(store: Store, artifact: Artifact) -> dict[str, Artifact | None]:
     return seen
 
 
-@functools.cache
-def code_version(module: str) -> str:
-    """Digest of the code that a module's results depend on: its own, and that of every module of `tasks` it imports.
-
-    Comments, docstrings and formatting do not count; a template with the module's name does.
-    """
-    folder = Path(__file__).parent
-    seen: set[str] = set()
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        if name not in seen and name not in PLUMBING:
-            seen.add(name)
-            waiting += _imports((folder / f"{name.rpartition('.')[2]}.py").read_text(encoding="utf-8"))
-    digest = hashlib.sha256()
-    for name in sorted(seen):
-        for path in sorted(folder.glob(f"{name.rpartition('.')[2]}.*")):
-            text = path.read_text(encoding="utf-8")
-            digest.update(_meaning(text).encode() if path.suffix == ".py" else text.encode())
-    return digest.hexdigest()[:ID_LENGTH]
-
-
-def _imports(source: str) -> list[str]:
-    found = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module == "tasks":
-            found += [f"tasks.{name.name}" for name in node.names]
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tasks."):
-            found.append(str(node.module))
-        elif isinstance(node, ast.Import):
-            found += [name.name for name in node.names if name.name.startswith("tasks.")]
-    return found
-
-
-def _meaning(source: str) -> str:
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
-            node.body = node.body[1:]
-    return ast.dump(tree)
-
-
 def sha256(path: Path) -> str:
     """Hexadecimal digest of a file's bytes. Raises: OSError."""
     with path.open("rb") as file:
@@ -422,39 +359,3 @@ def unwritable(root: Path, error: OSError) -> StoreError:
         received=error.strerror or str(error),
         remedy="free space, mend the permissions, or set DIGITS_HOME to another folder",
     )
-
-
-@functools.cache
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in LIBRARIES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
-
-
-@functools.cache
-def _commit() -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-class _Clock:
-    """Wall and CPU seconds (user and system, children that have ended included) since it was made."""
-
-    def __init__(self) -> None:
-        self._wall, self._cpu = time.perf_counter(), self._cpu_now()
-
-    @staticmethod
-    def _cpu_now() -> float:
-        usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-        return sum(usage.ru_utime + usage.ru_stime for usage in usages)
-
-    def read(self) -> dict[str, float]:
-        return {
-            "wall": round(time.perf_counter() - self._wall, 3),
-            "cpu": round(self._cpu_now() - self._cpu, 3),
-        }

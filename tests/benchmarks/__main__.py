@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,23 +98,34 @@ def plain(source: str, home: Path) -> dict[str, float]:
     return found
 
 
+INGEST = """
+import json, pathlib, sys, time
+import flows
+from tasks import settings, sources
+from tasks.ingest import read_part
+part = sources.recognise(sys.argv[1], settings.load()).parts["train"]
+wall, cpu = time.perf_counter(), time.process_time()
+read_part(part, pathlib.Path("ours.parquet"), [])
+print(json.dumps({"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}))
+"""
+
+
 def ingestion(archive: str, home: Path) -> None:
-    """train.csv to Parquet: pandas against the reader of the stage `ingest`."""
-    pandas = json.loads(run("-m", "tests.benchmarks.reference", "ingest", archive, str(home), home=home).out)
-    program = (
-        "import json, sys, time, pathlib\n"
-        "import flows\n"
-        "from tasks import settings, sources\n"
-        "from tasks.ingest import read_part\n"
-        "part = sources.recognise(sys.argv[1], settings.load()).parts['train']\n"
-        "wall, cpu = time.perf_counter(), time.process_time()\n"
-        "read_part(part, pathlib.Path('ours.parquet'), [])\n"
-        "print(json.dumps({'wall': time.perf_counter() - wall, 'cpu': time.process_time() - cpu}))\n"
-    )
-    ours = json.loads(run("-c", program, archive, home=home).out)
-    show("train.csv to Parquet, pandas", pandas["cpu"], pandas["wall"])
-    show("train.csv to Parquet, digits", ours["cpu"], ours["wall"])
-    limit("CPU of pandas against ours", pandas["cpu"] / ours["cpu"], least=4)
+    """train.csv to Parquet: pandas against the reader of the stage `ingest`, without imports; the best of three."""
+    with zipfile.ZipFile(archive) as members:
+        table = members.extract("train.csv", home)
+    best: dict[str, dict[str, float]] = {}
+    for _ in range(3):
+        for name, command in {
+            "pandas": ("-m", "tests.benchmarks.reference", "ingest", table, str(home)),
+            "digits": ("-c", INGEST, table),
+        }.items():
+            cost = json.loads(run(*command, home=home).out)
+            best[name] = min(cost, best.get(name, cost), key=lambda cost: cost["cpu"])
+    for name, cost in best.items():
+        show(f"train.csv to Parquet, {name}", cost["cpu"], cost["wall"])
+    limit("CPU of pandas against ours", best["pandas"]["cpu"] / best["digits"]["cpu"], least=4)
+    limit("wall of pandas against ours", best["pandas"]["wall"] / best["digits"]["wall"], least=4)
 
 
 def main() -> None:

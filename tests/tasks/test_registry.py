@@ -58,3 +58,15 @@ def test_a_champion_whose_package_is_gone_is_told(store: Store) -> None:
     registry.record(store, decision("a"))
     with pytest.raises(StoreError, match="there is no artifact 'package/a'"):
         registry.champion_package(store)
+
+
+def test_a_full_disk_is_told_and_leaves_the_champion_whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry.record(store, decision("a"))
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(registry.os, "fsync", full)
+    with pytest.raises(StoreError, match="the artifacts folder cannot be written; received No space left on device"):
+        registry.record(store, decision("b"))
+    assert registry.champion(store) == decision("a")

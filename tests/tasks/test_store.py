@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks import store as store_module
 from tasks.errors import StoreError
-from tasks.store import Artifact, Draft, Metrics, Store, code_version, damage, lineage
+from tasks.store import Artifact, Draft, Metrics, Store, damage, lineage
 
 
 def make(store: Store, text: str = "hello", fresh: bool = False, inputs: tuple[Artifact, ...] = ()) -> Artifact:
@@ -195,28 +194,3 @@ def test_an_unwritable_folder_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as told:
         make(Store(tmp_path / "artifacts"))
     assert "the artifacts folder cannot be written; received Not a directory; to go on, free space" in str(told.value)
-
-
-def test_the_code_version_knows_the_modules_that_are_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, text in {
-        "stage_one": '"""Doc."""\nfrom tasks import noun\nX = 1  # why\n',
-        "noun": "Y = 2\n",
-        "stranger": "Z = 3\n",
-    }.items():
-        (tmp_path / f"{name}.py").write_text(text)
-    monkeypatch.setattr(store_module, "__file__", str(tmp_path / "store.py"))
-
-    def version() -> str:
-        code_version.cache_clear()
-        return code_version("tasks.stage_one")
-
-    before = version()
-    (tmp_path / "stranger.py").write_text("Z = 4\n")
-    (tmp_path / "stage_one.py").write_text('"""Other words."""\n\nfrom tasks import noun\n\nX = 1\n')
-    assert version() == before
-    (tmp_path / "noun.py").write_text("Y = 3\n")
-    changed = version()
-    assert changed != before
-    (tmp_path / "noun.html").write_text("<p>")
-    assert version() not in (before, changed)
-    code_version.cache_clear()
