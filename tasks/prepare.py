@@ -27,7 +27,6 @@ def prepare(
     """Split the usable training rows, stratified by class; the same seed gives the same split.
 
     An image of the validation part of which the training part has an exact copy is left out: it would judge nothing.
-
     Order and ids of the source are kept in every part, so that a row is found again.
     """
 

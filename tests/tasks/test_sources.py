@@ -1,16 +1,11 @@
 """What is recognised as a source, by looking inside, and what is refused and how."""
 
-import gzip
 import hashlib
 import logging
 import os
 import pickle
-import re
-import stat
 import subprocess
 import sys
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,41 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks import digits as digit_files
-from tasks.digits import Digits, concatenate
+from tasks.digits import Digits
 from tasks.errors import DataError
-from tasks.parts import Part
-from tasks.settings import Settings
-from tasks.sources import Source, recognise
 from tests import making
-
-GIVE = "to go on, give sample, mnist, kaggle, or the path of a file, zip or folder with digits"
-ALL_KINDS = "CSV with pixel0 … pixel783, IDX files of MNIST, or Parquet of this project"
-A_PLACE = "a file, a zip or a folder"
-FORBIDDEN = (
-    "the file may not be read; expected a file that you may read; received Permission denied; "
-    "to go on, give yourself the right to read it"
-)
-
-
-def source(data: object) -> Source:
-    return recognise(str(data), Settings(home=Path()))
-
-
-def digits_of(part: Part) -> Digits:
-    return concatenate(batch.digits for batch in part.read())
-
-
-def refusal(data: object) -> str:
-    """The message of a source that is refused, at first sight or when it is read."""
-
-    def read_all() -> None:
-        for part in source(data).parts.values():
-            list(part.read())
-
-    with pytest.raises(DataError) as error:
-        read_all()
-    return str(error.value)
-
+from tests.tasks.reading import A_PLACE, ALL_KINDS, FORBIDDEN, GIVE, digits_of, refusal, source
 
 # --- The sample -------------------------------------------------------------------------------------------------
 
@@ -398,214 +362,6 @@ def test_truncated_parquet_is_refused(tmp_path: Path) -> None:
         "a.parquet: the Parquet file cannot be read; expected a Parquet file that this project wrote; "
         "received Parquet magic bytes not found"
     )
-
-
-# --- Zips -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def kaggle(tmp_path: Path) -> Path:
-    return making.write_kaggle_zip(tmp_path / "digits.zip", making.digits(30), making.digits(10))
-
-
-def test_page_named_zip_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "digits.zip"
-    path.write_text("<!DOCTYPE html><title>Sign in</title>")
-    assert refusal(path) == (
-        "digits.zip: this is not a zip; expected a zip with digits; received bytes b'<!DO'; to go on, download it again"
-    )
-
-
-def test_truncated_zip_is_refused(kaggle: Path) -> None:
-    kaggle.write_bytes(kaggle.read_bytes()[:5_000])
-    assert refusal(kaggle) == (
-        "digits.zip: the zip is truncated or damaged; expected a whole zip; received 5,000 bytes; "
-        "File is not a zip file; to go on, download it again"
-    )
-
-
-def test_corrupted_zip_member_is_refused(kaggle: Path) -> None:
-    with zipfile.ZipFile(kaggle) as archive:
-        member = archive.getinfo("train.csv")
-    content = bytearray(kaggle.read_bytes())
-    content[content.index(b"PK\x01\x02", member.header_offset) - 40] ^= 0xFF
-    kaggle.write_bytes(content)
-    assert refusal(kaggle).startswith(
-        "digits.zip/train.csv: the file is damaged or incomplete; expected a whole file; received "
-    )
-
-
-def test_wrong_checksum_of_a_zip_member_is_refused(kaggle: Path) -> None:
-    with zipfile.ZipFile(kaggle) as archive:
-        checksum = archive.getinfo("train.csv").CRC.to_bytes(4, "little")
-    kaggle.write_bytes(kaggle.read_bytes().replace(checksum, b"\1\2\3\4"))
-    assert refusal(kaggle) == (
-        "digits.zip/train.csv: the file is damaged or incomplete; expected a whole file; "
-        "received Bad CRC-32 for file 'train.csv'; to go on, copy or download it again"
-    )
-
-
-def test_zip_with_a_password_is_refused(kaggle: Path) -> None:
-    content = bytearray(kaggle.read_bytes())
-    content[content.rindex(b"PK\x01\x02") + 8] |= 1  # the flag "encrypted" of the last member in the directory
-    kaggle.write_bytes(content)
-    assert refusal(kaggle) == (
-        "digits.zip: the zip asks for a password; expected a zip without one; received 'train.csv' encrypted; "
-        "to go on, unpack it and give the folder"
-    )
-
-
-@pytest.mark.parametrize(
-    "name", ["../train.csv", "a/../../train.csv", "/etc/train.csv", "..\\train.csv", "\\train.csv", "C:\\train.csv"]
-)
-def test_zip_whose_names_climb_out_is_refused(tmp_path: Path, name: str) -> None:
-    train = making.csv_text(making.csv_rows(making.digits(12)))
-    path = making.write_zip(tmp_path / "digits.zip", {"train.csv": train, name: b"x"})
-    assert refusal(path) == (
-        f"digits.zip: a name in the zip points outside of it; expected names of files inside the zip; "
-        f"received '{name}'; to go on, download it again from where it is published"
-    )
-
-
-def test_zip_with_a_link_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "digits.zip"
-    link = zipfile.ZipInfo("train.csv")
-    link.external_attr = (stat.S_IFLNK | 0o777) << 16
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(link, "/etc/passwd")
-    assert refusal(path) == (
-        "digits.zip: the zip holds a link; expected files; received a link 'train.csv'; to go on, pack the file itself"
-    )
-
-
-def test_packed_parquet_is_refused(tmp_path: Path) -> None:
-    digit_files.write(tmp_path / "train.parquet", making.digits(12))
-    content = (tmp_path / "train.parquet").read_bytes()
-    (tmp_path / "train.parquet.gz").write_bytes(gzip.compress(content))
-    making.write_zip(tmp_path / "digits.zip", {"train.parquet": content})
-    for path, file in (("train.parquet.gz", "train.parquet.gz"), ("digits.zip", "digits.zip/train.parquet")):
-        assert refusal(tmp_path / path) == (
-            f"{file}: Parquet inside a zip or gzip is not read; expected the Parquet file itself; received it packed; "
-            "to go on, unpack it"
-        )
-
-
-@pytest.mark.parametrize(
-    ("members", "received"),
-    [({}, "nothing"), ({"a.txt": b"hello", "b.txt": b"hello"}, "a.txt, b.txt")],
-    ids=["empty", "other files"],
-)
-def test_zip_without_digits_is_refused(tmp_path: Path, members: dict[str, bytes], received: str) -> None:
-    path = making.write_zip(tmp_path / "digits.zip", members)
-    assert refusal(path) == f"digits.zip: no digits are in it; expected {ALL_KINDS}; received {received}; {GIVE}"
-
-
-def test_zip_is_never_unpacked_to_disk(kaggle: Path) -> None:
-    before = sorted(kaggle.parent.iterdir())
-    digits_of(source(kaggle).parts["train"])
-    assert sorted(kaggle.parent.iterdir()) == before
-
-
-# --- Every message is whole -------------------------------------------------------------------------------------
-
-SOME = making.digits(12)
-ROWS = making.csv_rows(SOME)
-CSV = making.csv_text(ROWS)
-IDX_IMAGES, IDX_LABELS = making.idx_images(SOME), making.idx_labels(SOME)
-
-
-def csv_header(*names: str) -> bytes:
-    return making.csv_text([names, *ROWS[1:]])
-
-
-def idx(images: bytes = IDX_IMAGES, labels: bytes = IDX_LABELS) -> dict[str, bytes]:
-    return {"train-images-idx3-ubyte": images, "train-labels-idx1-ubyte": labels}
-
-
-def zipped(change: Callable[[bytes], bytes], members: dict[str, bytes] | None = None) -> Callable[[Path], Path]:
-    def make(folder: Path) -> Path:
-        path = making.write_zip(folder / "digits.zip", members or {"train.csv": CSV})
-        path.write_bytes(change(path.read_bytes()))
-        return path
-
-    return make
-
-
-def encrypted(content: bytes) -> bytes:
-    flags = content.rindex(b"PK\x01\x02") + 8
-    return content[:flags] + b"\1" + content[flags + 1 :]
-
-
-def linked(content: bytes) -> bytes:
-    attributes = content.rindex(b"PK\x01\x02") + 38
-    return content[:attributes] + (stat.S_IFLNK << 16).to_bytes(4, "little") + content[attributes + 4 :]
-
-
-def parquet(digits: Digits, packed: bool = False) -> Callable[[Path], Path]:
-    def make(folder: Path) -> Path:
-        digit_files.write(folder / "train.parquet", digits)
-        if packed:
-            return making.write_zip(folder / "d.zip", {"train.parquet": (folder / "train.parquet").read_bytes()})
-        return folder / "train.parquet"
-
-    return make
-
-
-# A file's content, a folder's files, or what makes the path.
-BAD_INPUTS: dict[str, bytes | dict[str, bytes] | Callable[[Path], Path]] = {
-    "missing file": lambda folder: folder / "no.csv",
-    "device": lambda _: Path("/dev/zero"),
-    "empty folder": {},
-    "folder without digits": {"a.txt": b"hello", "b.txt": b"hello"},
-    "folder with a zip": {"a.zip": b"PK\x03\x04"},
-    "folder with two train files": {"a.csv": CSV, "b.csv": CSV},
-    "no labels": making.csv_text(making.csv_rows(making.unlabelled(SOME))),
-    "not a zip": {"digits.zip": b"<html>"},
-    "zip that climbs out": zipped(bytes, {"../train.csv": CSV}),
-    "zip with a link": zipped(linked),
-    "truncated zip": zipped(lambda content: content[:2_000]),
-    "damaged zip": zipped(lambda content: content[:200] + bytes(50) + content[250:]),
-    "zip with a password": zipped(encrypted),
-    "missing column": csv_header(*ROWS[0][:-1]),
-    "unknown column": csv_header(*ROWS[0][:-1], "weight"),
-    "column twice": csv_header(*ROWS[0][:-1], "pixel5"),
-    "no header": making.csv_text(ROWS[1:]),
-    "no rows": making.csv_text(ROWS[:1]),
-    "empty": b"",
-    "Latin-1": csv_header("étiquette", *ROWS[0][1:]).decode().encode("latin-1"),
-    "UTF-16": CSV.decode().encode("utf-16"),
-    "semicolons": CSV.replace(b",", b";"),
-    "endless line": making.csv_text(ROWS[:1]) + b"0," * 600_000,
-    "picture": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
-    "truncated gzip": gzip.compress(CSV)[:-9],
-    "IDX with wrong magic": idx(images=b"\0\0\x08\x02" + IDX_IMAGES[4:]),
-    "IDX with a short header": idx(images=IDX_IMAGES[:10]),
-    "IDX with a short body": idx(images=IDX_IMAGES[:-1]),
-    "IDX with a long body": idx(labels=IDX_LABELS + b"\0"),
-    "IDX of another size": idx(images=IDX_IMAGES[:8] + b"\0\0\0\x20" * 2 + IDX_IMAGES[16:]),
-    "IDX of two sets": idx(labels=making.idx_labels(SOME[:5])),
-    "IDX without labels": {"train-images-idx3-ubyte": IDX_IMAGES},
-    "IDX without images": {"train-labels-idx1-ubyte": IDX_LABELS},
-    "Parquet without rows": parquet(SOME[:0]),
-    "Parquet in a zip": parquet(SOME, packed=True),
-    "truncated Parquet": b"PAR1",
-}
-
-
-@pytest.mark.parametrize("bad", BAD_INPUTS.values(), ids=BAD_INPUTS)
-def test_every_refusal_says_what_where_expected_received_and_the_remedy(
-    tmp_path: Path, bad: bytes | dict[str, bytes] | Callable[[Path], Path]
-) -> None:
-    path = tmp_path / "train"
-    if isinstance(bad, bytes):
-        path.write_bytes(bad)
-    elif isinstance(bad, dict):
-        path.mkdir()
-        for name, content in bad.items():
-            (path / name).write_bytes(content)
-    else:
-        path = bad(tmp_path)
-    assert re.fullmatch(r"[^;]+: [^;]+; expected .+; received .+; to go on, .+", refusal(path))
 
 
 # --- The real files, where they are -----------------------------------------------------------------------------
