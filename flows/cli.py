@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -20,6 +20,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+Data = Annotated[
+    str, typer.Option(help="sample, mnist, kaggle, or the path of a zip, CSV, IDX or Parquet file or folder.")
+]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a value of the recipe; repeatable.")
+]
+MaxBadRows = Annotated[
+    float, typer.Option(min=0, max=1, help="Share of training rows that may be left out as not being digits.")
+]
+Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes that fit at the same time.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Do the work again where it is done already.")]
+
 
 def main() -> None:
     """Entry point of the console script."""
@@ -32,37 +44,85 @@ def main() -> None:
 
 @app.command()
 def run(
-    data: Annotated[
-        str, typer.Option(help="sample, mnist, kaggle, or the path of a zip, CSV, IDX or Parquet file or folder.")
-    ] = "sample",
-    recipe: Annotated[str, typer.Option(help="Name of the recipe to train.")] = "fast",
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a value of the recipe; repeatable.")
-    ] = None,
-    max_bad_rows: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of training rows that may be left out as not being digits.")
-    ] = 0.001,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Do the work again where it is done already.")] = False,
+    data: Data = "sample",
+    recipe: Annotated[str, typer.Option(help="Name of the recipe to train, or a .json file that holds one.")] = "fast",
+    set_: Set = None,
+    max_bad_rows: MaxBadRows = 0.001,
+    refit: Annotated[
+        bool,
+        typer.Option("--refit", help="Once judged, fit again on training and validation part, for the submission."),
+    ] = False,
+    workers: Workers = 1,
+    fresh: Fresh = False,
 ) -> None:
     """Train on digits and answer the test part: ingest, validate, prepare, fit, evaluate, package, promote, score."""
-    from tasks import recipes, sources
-
-    here = settings.load()
-    # Before the seconds that Prefect takes to start: what is wrong with the call is known at once.
-    recipes.find(recipe, set_ or ())
-    if data not in sources.FETCHED:  # those are fetched by the stage
-        logging.disable(logging.WARNING)  # the stage will say it
-        sources.recognise(data, here)
-        logging.disable(logging.NOTSET)
-    settings.make_home(here)
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # `_log_to_terminal` shows them
-    from flows.embedded_server import start_embedded_server
+    _look_at_the_call(data, [recipe], set_)
+    _start_prefect()
     from flows.summary import train_summary
     from flows.training import train
 
-    _log_to_terminal()
-    start_embedded_server()
-    print(train_summary(data, train(data, recipe, set_, max_bad_rows, fresh)))
+    print(train_summary(data, train(data, recipe, set_, max_bad_rows, refit, workers, fresh)))
+
+
+@app.command()
+def compare(
+    data: Data = "sample",
+    recipes: Annotated[
+        str | None, typer.Option(metavar="A,B,…", help="Names or .json files of recipes; all of ours if not given.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="How often each is fitted, with another seed.")] = 1,
+    set_: Set = None,
+    max_bad_rows: MaxBadRows = 0.001,
+    refit: Annotated[
+        bool,
+        typer.Option(
+            "--refit", help="Fit each again on training and validation part, and report the test part's labels."
+        ),
+    ] = False,
+    workers: Workers = 1,
+    fresh: Fresh = False,
+) -> None:
+    """Fit several recipes on the same data and rank them: a leaderboard as a page, Markdown and CSV."""
+    names = recipes.split(",") if recipes else None
+    _look_at_the_call(data, names or [], set_)
+    _start_prefect()
+    from flows.comparing import compare as flow
+
+    made = flow(data, names, seeds, set_, max_bad_rows, refit, workers, fresh)
+    print((made.path / "leaderboard.md").read_text(encoding="utf-8"))
+    print(f"report      {made.path / 'report.html'}")
+
+
+@app.command()
+def tune(
+    recipe: Annotated[str, typer.Option(help="Name of the recipe to start from, or a .json file that holds one.")],
+    trials: Annotated[
+        int, typer.Option(min=1, max=10_000, help="How many in all; those of earlier calls on the same data count.")
+    ] = 20,
+    data: Data = "sample",
+    set_: Set = None,
+    max_bad_rows: MaxBadRows = 0.001,
+) -> None:
+    """Try a recipe with other values, trial by trial, and end with the best of them as a recipe to run."""
+    _look_at_the_call(data, [recipe], set_)
+    _start_prefect()
+    from flows.summary import tune_summary
+    from flows.tuning import tune as flow
+
+    print(tune_summary(flow(data, recipe, trials, set_, max_bad_rows)))
+
+
+@app.command()
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Only this one, whole, in the form of a file.")] = None,
+) -> None:
+    """List the recipes: network, training, protocol and figure of the author, last result measured here."""
+    import json
+
+    from flows.listing import recipe_table
+    from tasks.recipes import find
+
+    _print(json.dumps(find(name).as_parameters(), indent=2) if name else recipe_table(_store()))
 
 
 @app.command()
@@ -118,6 +178,28 @@ def verify() -> None:
             remedy="remove the folders named above and run again, or put them back from a copy",
         )
     print(f"all {len(artifacts):,} artifacts are what was written")
+
+
+def _look_at_the_call(data: str, names: Sequence[str], changes: Sequence[str] | None) -> None:
+    """Before the seconds that Prefect takes to start: what is wrong with the call is known at once."""
+    from tasks import recipes, sources
+
+    here = settings.load()
+    for name in names:
+        recipes.find(name, changes or ())
+    if data not in sources.FETCHED:  # those are fetched by the stage
+        logging.disable(logging.WARNING)  # the stage will say it
+        sources.recognise(data, here)
+        logging.disable(logging.NOTSET)
+    settings.make_home(here)
+
+
+def _start_prefect() -> None:
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # `_log_to_terminal` shows them
+    from flows.embedded_server import start_embedded_server
+
+    _log_to_terminal()
+    start_embedded_server()
 
 
 def _store() -> Store:

@@ -14,12 +14,24 @@ def train_summary(data: str, trained: "Trained") -> str:
         "data": _data(data, trained.prepared),
         "validation": _validation(trained.validation),
         "accuracy": _accuracy(trained.evaluation),
+        "model": _model(trained.evaluation),
         "package": _package(trained.package),
         "champion": f"{'yes' if trained.decision.promoted else 'no'}: {trained.decision.because}",
         "report": str(trained.evaluation.path / "report.html"),
         "submission": str(trained.scores.path / "submission.csv")
         if trained.scores
         else "none: the data have no test part",
+    }
+    return "\n".join(f"{name:<11} {line}" for name, line in lines.items())
+
+
+def tune_summary(tuning: Artifact) -> str:
+    """How many trials, how good the best of them is, and how it is run."""
+    found = tuning.metrics
+    lines = {
+        "trials": f"{found['trials']}, the best with {found['accuracy']:.2%} of the validation part",
+        "report": str(tuning.path / "report.html"),
+        "run it": f"digits run --recipe {tuning.path / 'recipe.json'}",
     }
     return "\n".join(f"{name:<11} {line}" for name, line in lines.items())
 
@@ -45,6 +57,13 @@ def _accuracy(evaluation: Artifact) -> str:
     if found["test"]:
         line += f"; {found['test']['accuracy']:.2%} of the {found['test']['images']:,} labelled test digits"
     return line
+
+
+def _model(evaluation: Artifact) -> str:
+    if not evaluation.metrics["refitted"]:
+        return "judged: it has not learned from the validation part"
+    twin = evaluation.metrics["judged"]
+    return f"refitted on the validation part as well; the accuracy is that of its judged twin {twin}"
 
 
 def _package(package: Artifact) -> str:

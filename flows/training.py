@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from prefect import flow
 from prefect.runtime import flow_run
 
+from flows.learning import learn
 from tasks import recipes, settings
 from tasks.evaluate import evaluate_stage as evaluate
 from tasks.expectations import Limits
-from tasks.fit import fit_stage as fit
 from tasks.ingest import ingest_stage as ingest
 from tasks.package import package_stage as package
 from tasks.prepare import prepare_stage as prepare
@@ -39,15 +39,19 @@ def train(
     recipe: str = "fast",
     changes: list[str] | None = None,
     max_bad_rows: float = 0.001,
+    refit: bool = False,
+    workers: int = 1,
     fresh: bool = False,
 ) -> Trained:
     """Read digits, check them, learn from them, judge, package and promote the model, score the test part.
 
     Args:
         data: `sample`, `mnist`, `kaggle`, or the path of a file or folder of digits.
-        recipe: name of the recipe to train.
+        recipe: name of the recipe to train, or the path of a .json file that holds one.
         changes: values of the recipe to change, such as `epochs=3`.
         max_bad_rows: share of the training rows that may be left out because they are not digits.
+        refit: once the model is judged on the validation part, fit it again on that part as well, for the package.
+        workers: processes that fit the members of an ensemble at the same time.
         fresh: do the work again where it is done already.
     """
     here = settings.load()
@@ -57,7 +61,9 @@ def train(
     dataset = ingest(store, data, here, fresh=fresh)
     validation = validate(store, dataset, limits=Limits(bad_rows=max_bad_rows), fresh=fresh)
     prepared = prepare(store, dataset, validation, fresh=fresh)
-    model = fit(store, prepared, chosen, fresh=fresh)
+    model = learn(store, prepared, chosen, workers=workers, fresh=fresh)
+    if refit:
+        model = learn(store, prepared, chosen, judged=model, workers=workers, fresh=fresh)
     evaluation = evaluate(store, model, prepared, fresh=fresh)
     packed = package(store, model, prepared, fresh=fresh)
     decision = promote(store, packed, prepared)

@@ -1,7 +1,8 @@
 """Stage 5, evaluate: what a model gets right and wrong on the validation part, which it has not learned from.
 
-Makes an `evaluation`: metrics.json and report.html, one self-contained page. Where the test part has labels they are
-reported on, once; nothing is ever chosen by them.
+Makes an `evaluation`: metrics.json, report.html, one self-contained page, and answers.parquet, what the model answered
+to each image. Where the test part has labels they are reported on, once; nothing is ever chosen by them. Of a refitted
+model, which nothing is left to judge by, everything here is that of its judged twin, and the page says so.
 """
 
 import json
@@ -14,10 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from tasks import digits, history, recipes
+from tasks import answers, digits, history, judged, overfitting, recipes, robustness
+from tasks.answers import Answers
 from tasks.digits import CLASSES, Digits
 from tasks.expectations import Limits
 from tasks.models import load, predict
+from tasks.overfitting import Overfitting
 from tasks.report import (
     Ancestor,
     ClassScore,
@@ -27,26 +30,39 @@ from tasks.report import (
     Evaluation,
     Mistake,
     Part,
-    Score,
     render,
 )
+from tasks.robustness import Robustness
 from tasks.stage import stage
+from tasks.statistics import Score, score
 from tasks.store import Artifact, Draft, Store, lineage
 
 WORST = 24  # mistakes that the report shows
 PAIRS = 6  # most confused pairs that it shows, with so many EXAMPLES each
 EXAMPLES = 6
+# Enough for a standard error of 0.2 to 0.3 points; all of them, changed in ten ways, would cost more than all the rest.
+CHANGED = 2000
+TRAINING = 4000  # images that were learned from, at most as many as are judged by
 
 
 def evaluate(store: Store, model: Artifact, prepared: Artifact, *, fresh: bool = False) -> Artifact:
     """The evaluation of a model on the data that it was fitted on the training part of."""
 
     def build(draft: Draft) -> dict[str, Any]:
-        fitted = load(model.file("model.keras"))
+        measured = judged.twin(store, model)
+        fitted = load(measured.file("model.keras"))
         judging = digits.read(prepared.path / "validation.parquet")
-        probabilities = predict(fitted, judging.images)
-        evaluation = measure(judging, probabilities, history.read(model.path / "history.csv"), _test(fitted, prepared))
-        metrics = _metrics(evaluation)
+        answered = Answers.to(judging, predict(fitted, judging.images))
+        answers.write(draft.folder / "answers.parquet", answered)
+        evaluation = measure(
+            judging.images,
+            answered,
+            history.read(measured.path / "history.csv"),
+            training=_training(fitted, prepared, most=min(TRAINING, len(judging))),
+            robustness=_robustness(fitted, spread(judging, CHANGED)),
+            test=_test(fitted, prepared),
+        )
+        metrics = _metrics(evaluation) | {"refitted": judged.refitted(model), "judged": measured.name}
         (draft.folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
         page = render(evaluation, _context(store, model))
         (draft.folder / "report.html").write_text(page, encoding="utf-8")
@@ -56,33 +72,47 @@ def evaluate(store: Store, model: Artifact, prepared: Artifact, *, fresh: bool =
 
 
 def measure(
-    judging: Digits, probabilities: np.ndarray, epochs: list[history.Epoch], test: Score | None = None
+    images: np.ndarray,
+    answered: Answers,
+    epochs: list[history.Epoch],
+    *,
+    training: Score,
+    robustness: Robustness,
+    test: Score | None = None,
 ) -> Evaluation:
-    """Everything the report shows, from labelled digits and a model's probabilities float32 (n, 10) for them."""
+    """Everything the report shows.
+
+    images: uint8 (n, 28, 28), 0–255, of the validation part. answered: to these.
+    training: on images that were learned from, as they are.
+    """
     from sklearn.metrics import confusion_matrix, log_loss
 
-    truth, predicted = judging.known_labels, probabilities.argmax(axis=1)
+    truth, predicted = answered.truth, answered.labels
     # In float32 a row adds up to 1 only nearly.
-    probabilities = probabilities.astype(float) / probabilities.sum(axis=1, dtype=float, keepdims=True)
-    wrong = np.flatnonzero(predicted != truth)
+    probabilities = answered.probabilities / answered.probabilities.sum(axis=1, dtype=float, keepdims=True)
+    wrong = np.flatnonzero(~answered.right)
     # The worst is the one that the model was surest of against the truth.
     worst = wrong[np.argsort(probabilities[wrong, truth[wrong]], kind="stable")]
     confused = Counter(zip(truth[worst].tolist(), predicted[worst].tolist(), strict=True)).most_common(PAIRS)
+    validation = score(answered.right)
+    loss = float(log_loss(truth, probabilities, labels=range(CLASSES)))
     return Evaluation(
-        validation=score(predicted == truth),
+        validation=validation,
         test=test,
-        loss=float(log_loss(truth, probabilities, labels=range(CLASSES))),
+        loss=loss,
         confusion=confusion_matrix(truth, predicted, labels=range(CLASSES)),
         per_class=_per_class(truth, predicted),
         history=epochs,
+        overfitting=overfitting.judge(training, validation, loss, epochs),
+        robustness=robustness,
         pairs=[
-            ConfusedPair(right, answer, count, judging.images[(truth == right) & (predicted == answer)][:EXAMPLES])
+            ConfusedPair(right, answer, count, images[(truth == right) & (predicted == answer)][:EXAMPLES])
             for (right, answer), count in confused
         ],
         mistakes=[
             Mistake(
-                id=int(judging.ids[row]),
-                image=judging.images[row],
+                id=int(answered.ids[row]),
+                image=images[row],
                 truth=int(truth[row]),
                 predicted=int(predicted[row]),
                 probability_predicted=float(probabilities[row].max()),
@@ -93,12 +123,21 @@ def measure(
     )
 
 
-def score(right: np.ndarray) -> Score:
-    """Accuracy with its 95 % interval (Wilson, JASA 22, 1927), from bool (n,)."""
-    from scipy.stats import binomtest
+def spread(some: Digits, most: int) -> Digits:
+    """At most so many of them, evenly spaced: the file may be sorted by class."""
+    return some[np.linspace(0, len(some) - 1, min(most, len(some)), dtype=int)]
 
-    interval = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
-    return Score(len(right), float(right.mean()), (float(interval.low), float(interval.high)))
+
+def _training(fitted: Any, prepared: Artifact, most: int) -> Score:
+    learned = spread(digits.read(prepared.path / "train.parquet"), most)
+    return score(predict(fitted, learned.images).argmax(axis=1) == learned.known_labels)
+
+
+def _robustness(fitted: Any, judging: Digits) -> Robustness:
+    def read(images: np.ndarray) -> np.ndarray:
+        return predict(fitted, images).argmax(axis=1)
+
+    return robustness.measure(read, judging.images, judging.known_labels)
 
 
 def _per_class(truth: np.ndarray, predicted: np.ndarray) -> list[ClassScore]:
@@ -131,6 +170,8 @@ def _metrics(evaluation: Evaluation) -> dict[str, Any]:
         "loss": evaluation.loss,
         "mistakes": evaluation.mistaken,
         "test": _score_metrics(evaluation.test) if evaluation.test else None,
+        "overfitting": _overfitting_metrics(evaluation.overfitting),
+        "robustness": _robustness_metrics(evaluation.robustness),
         "per_class": [vars(one) for one in evaluation.per_class],
         "confusion": evaluation.confusion.tolist(),
     }
@@ -140,18 +181,35 @@ def _score_metrics(score: Score) -> dict[str, Any]:
     return {"images": score.images, "accuracy": score.accuracy, "interval": list(score.interval)}
 
 
+def _overfitting_metrics(found: Overfitting) -> dict[str, Any]:
+    return {
+        "verdict": found.verdict,
+        "images": found.training.images,
+        "training_accuracy": found.training.accuracy,
+        "gap": found.gap,
+        "noise": found.noise,
+        "begins": found.begins,
+    }
+
+
+def _robustness_metrics(found: Robustness) -> dict[str, Any]:
+    return {"images": found.images, "clean": found.clean, "mean": found.mean, "changes": dict(found.changes)}
+
+
 def _context(store: Store, model: Artifact) -> Context:
-    ancestors = {one.kind: one for one in lineage(store, model).values() if one} | {"model": model}
+    line = [model, *(one for one in lineage(store, model).values() if one)]
+    ancestors = {one.kind: one for one in line}
     manifest, dataset = model.manifest(), ancestors["dataset"].manifest()
     recipe = manifest.parameters
     return Context(
         title=f"{recipe['name']} on {Path(dataset.source['data']).name}",
         recipe=recipe["name"],
+        judged=judged.twin(store, model).name if judged.refitted(model) else None,
         parameters=recipe,
         data=_facts(ancestors, dataset.source["data"]),
         lineage=[
             Ancestor(one.name, one.manifest().created, one.manifest().seconds["wall"])
-            for one in sorted(ancestors.values(), key=lambda one: one.manifest().created)
+            for one in sorted(line, key=lambda one: one.manifest().created)
         ],
         versions=manifest.versions,
         commit=manifest.commit,
@@ -184,7 +242,9 @@ def _command(data: str, parameters: dict[str, Any], bad_rows: float) -> str:
     """The call that makes this again."""
     changes = [f"--set {change}" for change in recipes.changes(parameters)]
     limit = [f"--max-bad-rows {bad_rows:g}"] if bad_rows != Limits().bad_rows else []
-    return " ".join(["digits run", "--data", shlex.quote(data), "--recipe", parameters["name"], *changes, *limit])
+    refit = ["--refit"] if parameters.get("refit") else []
+    name = parameters["name"] if parameters["name"] in recipes.RECIPES else f"{parameters['name']}.json"
+    return " ".join(["digits run", "--data", shlex.quote(data), "--recipe", name, *changes, *limit, *refit])
 
 
 evaluate_stage = stage(evaluate)

@@ -7,16 +7,18 @@ goes on after its last whole epoch.
 import math
 import shutil
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks import digits, history
-from tasks.augmentation import augment
-from tasks.checkpoint import mend
+from tasks import digits, history, networks
+from tasks.best_epoch import BestEpoch
+from tasks.checkpoint import WEIGHTS, mend
 from tasks.digits import Digits
 from tasks.errors import FitError
+from tasks.learning import compiled, judging_batches, training_batches
 from tasks.models import start_tensorflow
-from tasks.networks import NETWORKS
 from tasks.progress import progress
 from tasks.recipes import Recipe
 from tasks.stage import stage
@@ -24,83 +26,128 @@ from tasks.store import Artifact, Draft, Store
 
 if TYPE_CHECKING:
     import keras
-    import tensorflow as tf
 
 HISTORY = "history.csv"
-EVALUATION_BATCH = 500  # images; larger ones only cost memory
+LAST_GOOD = "last-good-epoch.keras"
+Watch = Callable[[int, float], None]
 
 
-def fit(store: Store, prepared: Artifact, recipe: Recipe, *, fresh: bool = False) -> Artifact:
+class GivenUp(Exception):  # noqa: N818
+    """What a watch raises to end a fit that is not worth going on with; nothing of it is kept."""
+
+
+def fit(
+    store: Store,
+    prepared: Artifact,
+    recipe: Recipe,
+    judged: Artifact | None = None,
+    *,
+    watch: Watch | None = None,
+    fresh: bool = False,
+) -> Artifact:
     """The model of a recipe on prepared data.
 
-    Raises: FitError if the loss ceases to be a number.
+    judged: the model of the same recipe and data that was judged on the validation part. Given one, this one learns
+        from the training and the validation part, for as many epochs as that one's best, and nothing judges it.
+    watch: called after each epoch with its number, from 1, and the validation accuracy; may raise GivenUp.
+    Raises: FitError if the network does not fit the images, or the loss ceases to be a number.
     """
+    parameters = recipe.as_parameters()
+    if judged:
+        epochs = judged.metrics["best_epoch"] if recipe.patience else judged.metrics["epochs"]
+        recipe = replace(recipe, epochs=epochs, min_shown=0, patience=0)
+        parameters |= {"refit": True}
 
     def build(draft: Draft) -> dict[str, Any]:
         training = digits.read(prepared.path / "train.parquet")
         judging = digits.read(prepared.path / "validation.parquet")
-        started = time.process_time()
-        model = train(recipe, training, judging, draft.scratch)
+        if judged:
+            model = train(recipe, digits.concatenate([training, judging]), None, draft.scratch)
+        else:
+            model = _watched(recipe, training, judging, draft.scratch, watch)
         model.save(draft.folder / "model.keras")
         epochs = history.read(draft.scratch / HISTORY)
         history.write(draft.folder / HISTORY, epochs)
+        kept = history.best(epochs) if recipe.patience else len(epochs)
         return {
             "recipe": recipe.name,
+            "seed": recipe.seed,
             "epochs": len(epochs),
+            "best_epoch": history.best(epochs),
+            "accuracy": None if judged else epochs[kept - 1]["val_accuracy"],
             "parameters": model.count_params(),
-            "fit_cpu_seconds": round(time.process_time() - started, 1),
-        } | {f"last_{name}": value for name, value in epochs[-1].items() if name != "epoch"}
+            "fit_cpu_seconds": round(sum(epoch["cpu_seconds"] for epoch in epochs), 1),
+            "fit_wall_seconds": round(sum(epoch["wall_seconds"] for epoch in epochs), 1),
+            "judged": judged.name if judged else None,
+        }
 
-    return store.make("model", build, code=__name__, parameters=recipe.as_parameters(), inputs=[prepared], fresh=fresh)
+    inputs = [prepared, judged] if judged else [prepared]
+    return store.make("model", build, code=__name__, parameters=parameters, inputs=inputs, fresh=fresh)
 
 
-def train(recipe: Recipe, training: Digits, judging: Digits, scratch: Path) -> "keras.Model":
+def train(
+    recipe: Recipe, training: Digits, judging: Digits | None, scratch: Path, watch: Watch | None = None
+) -> "keras.Model":
     """A fitted model without its optimizer; epochs are judged on `judging`, which nothing is learned from.
 
     scratch: folder for the checkpoint and the history; what an earlier, killed call left there is gone on from.
-    Raises: FitError if the loss ceases to be a number.
+    Raises: FitError if the network does not fit the images, or the loss ceases to be a number; what was learned up to
+        the last good epoch then lies in the scratch folder.
     """
     start_tensorflow()
     import keras
 
     scratch.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(recipe.seed)
-    batches = _training_batches(recipe, training)
+    batches = training_batches(recipe, training)
     epochs = epochs_for(recipe, len(training))
-    model = NETWORKS[recipe.network]()
-    model.compile(
-        optimizer=_optimizer(recipe, steps=epochs * len(batches)),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
-        # Beside the loss, which label smoothing lifts: what can be compared among recipes.
-        metrics=["accuracy", keras.metrics.CategoricalCrossentropy(name="cross_entropy")],
-    )
+    model = compiled(recipe, steps=epochs * len(batches))
     checkpoint = scratch / "checkpoint"
-    mend(checkpoint)
+    past = history.read(scratch / HISTORY)[: mend(checkpoint)]
+    best = BestEpoch(scratch / "best", recipe.patience, past) if recipe.patience and judging is not None else None
+
+    def ended(epoch: int, logs: dict[str, float]) -> None:
+        _check(logs)
+        if best:
+            best.ended(model, epoch + 1, logs["val_cross_entropy"])
+            model.stop_training = best.exhausted
+
     with progress(epochs, len(batches)) as shown:
-        model.fit(
-            batches,
-            validation_data=_judging_batches(judging),
-            epochs=epochs,
-            verbose=0,
-            shuffle=False,  # the batches are
-            callbacks=[
-                keras.callbacks.TerminateOnNaN(),
-                # Before the checkpoint: a kill between the two repeats a line, which `history.read` drops.
-                keras.callbacks.CSVLogger(scratch / HISTORY, append=True),
-                keras.callbacks.BackupAndRestore(checkpoint, double_checkpoint=True, delete_checkpoint=False),
-                shown,
-            ],
-        )
-    if not all(math.isfinite(epoch["loss"]) for epoch in history.read(scratch / HISTORY)):
+        callbacks = [
+            *_clock(),
+            keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: _check(logs), on_epoch_end=ended),
+            # Before the checkpoint: a kill between the two repeats a line, which `history.read` drops.
+            keras.callbacks.CSVLogger(scratch / HISTORY, append=True),
+            keras.callbacks.BackupAndRestore(checkpoint, double_checkpoint=True, delete_checkpoint=False),
+            shown,
+        ]
+        if watch:
+            told = watch
+            callbacks.append(
+                keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: told(epoch + 1, logs["val_accuracy"]))
+            )
+        try:
+            model.fit(
+                batches,
+                validation_data=None if judging is None else judging_batches(judging),
+                epochs=len(past) if best and best.exhausted else epochs,
+                verbose=0,
+                shuffle=False,  # the batches are
+                callbacks=callbacks,
+            )
+        except FloatingPointError:
+            raise _diverged(recipe, model, scratch) from None
+    if best:
+        best.restore(model)
+    return _bare(recipe, model)
+
+
+def _watched(recipe: Recipe, training: Digits, judging: Digits, scratch: Path, watch: Watch | None) -> "keras.Model":
+    try:
+        return train(recipe, training, judging, scratch, watch)
+    except GivenUp:
         shutil.rmtree(scratch)
-        raise FitError(
-            "the fit diverged: its loss is not a number any more",
-            expected="a finite loss in every epoch",
-            remedy=f"use a lower rate than peak_rate={recipe.peak_rate}",
-        )
-    bare = NETWORKS[recipe.network]()
-    bare.set_weights(model.get_weights())
-    return bare
+        raise
 
 
 def epochs_for(recipe: Recipe, images: int) -> int:
@@ -108,43 +155,47 @@ def epochs_for(recipe: Recipe, images: int) -> int:
     return max(recipe.epochs, math.ceil(recipe.min_shown / images))
 
 
-def _training_batches(recipe: Recipe, training: Digits) -> "tf.data.Dataset":
-    """Shuffled, augmented batches: images float32 (batch, 28, 28, 1), 0–255, and one-hot labels."""
-    import tensorflow as tf
-
-    images = tf.constant(training.images[..., None])
-    labels = tf.one_hot(training.known_labels, digits.CLASSES)
-    # A last batch of a few images would count as much in batch norm as a full one.
-    whole = min(recipe.batch, len(training))
-    order = tf.data.Dataset.range(len(training)).shuffle(len(training), recipe.seed).batch(whole, drop_remainder=True)
-    seeds = tf.data.Dataset.random(recipe.seed, rerandomize_each_iteration=True).batch(2)
-
-    def batch(rows: "tf.Tensor", seed: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
-        shown = tf.cast(tf.gather(images, rows), tf.float32)
-        return augment(shown, seed, recipe.augmentation), tf.gather(labels, rows)
-
-    return tf.data.Dataset.zip(order, seeds).map(batch, num_parallel_calls=1).prefetch(2)
+def _bare(recipe: Recipe, model: "keras.Model") -> "keras.Model":
+    """The model without its optimizer."""
+    bare = networks.build(recipe.network, recipe.dropout)
+    bare.set_weights(model.get_weights())
+    return bare
 
 
-def _judging_batches(judging: Digits) -> "tf.data.Dataset":
-    import tensorflow as tf
-
-    images, labels = judging.images[..., None], tf.one_hot(judging.known_labels, digits.CLASSES)
-    return (
-        tf.data.Dataset.from_tensor_slices((images, labels))
-        .batch(EVALUATION_BATCH)
-        .map(lambda shown, truth: (tf.cast(shown, tf.float32), truth))
-    )
-
-
-def _optimizer(recipe: Recipe, steps: int) -> "keras.Optimizer":
+def _clock() -> "list[keras.callbacks.Callback]":
+    """Adds to each epoch's line what it has cost, so that the cost of a fit in several parts adds up."""
     import keras
 
-    warm_up = int(steps * recipe.warm_up)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - warm_up, warmup_target=recipe.peak_rate, warmup_steps=warm_up
+    started: dict[str, float] = {}
+
+    def begin(epoch: int, logs: object) -> None:
+        started.update(cpu_seconds=time.process_time(), wall_seconds=time.perf_counter())
+
+    def end(epoch: int, logs: dict[str, float]) -> None:
+        logs["cpu_seconds"] = time.process_time() - started["cpu_seconds"]
+        logs["wall_seconds"] = time.perf_counter() - started["wall_seconds"]
+
+    return [keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)]
+
+
+def _check(logs: Mapping[str, float]) -> None:
+    """Raises FloatingPointError where a loss is not a number, before anything is written of that epoch."""
+    if not all(math.isfinite(value) for name, value in logs.items() if name.endswith("loss")):
+        raise FloatingPointError
+
+
+def _diverged(recipe: Recipe, model: "keras.Model", scratch: Path) -> FitError:
+    remedy = f"use a lower rate than learning_rate={recipe.learning_rate}"
+    weights = scratch / "checkpoint" / WEIGHTS
+    if weights.exists():
+        model.load_weights(weights)
+        _bare(recipe, model).save(scratch / LAST_GOOD)
+        remedy += f"; the model of the last good epoch is kept in {scratch / LAST_GOOD}"
+    else:
+        shutil.rmtree(scratch)
+    return FitError(
+        "the fit diverged: its loss is not a number any more", expected="a finite loss in every epoch", remedy=remedy
     )
-    return keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
 
 
 fit_stage = stage(fit)

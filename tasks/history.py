@@ -1,33 +1,42 @@
 """The learning curve of a fit: a CSV file with a line an epoch, as Keras's CSVLogger writes it."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 Epoch = dict[str, float]
 
 
 def read(path: Path) -> list[Epoch]:
-    """Epoch (from 1), loss, accuracy, val_loss, val_accuracy of each epoch; of one that was repeated, the last.
+    """The epochs of a file, none where there is no file; of an epoch that was repeated, the last line.
 
-    The losses are plain cross-entropy, also where the fit minimises a smoothed one.
+    Each has epoch (from 1), loss, accuracy, what it cost in cpu_seconds and wall_seconds and, where it was judged,
+    val_loss and val_accuracy. The losses are plain cross-entropy, also where the fit minimises something else.
     """
+    if not path.exists():
+        return []
     with path.open(newline="") as file:
         lines = {int(line["epoch"]): line for line in csv.DictReader(file)}
-    return [
-        {
-            "epoch": epoch + 1,
-            "loss": float(line.get("cross_entropy", line["loss"])),
-            "accuracy": float(line["accuracy"]),
-            "val_loss": float(line.get("val_cross_entropy", line["val_loss"])),
-            "val_accuracy": float(line["val_accuracy"]),
-        }
-        for epoch, line in sorted(lines.items())
-    ]
+    return [_epoch(epoch, line) for epoch, line in sorted(lines.items())]
 
 
-def write(path: Path, history: list[Epoch]) -> None:
+def write(path: Path, history: Sequence[Epoch]) -> None:
     """Epochs counted from 0 in the file, as CSVLogger does."""
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, history[0])
         writer.writeheader()
         writer.writerows(epoch | {"epoch": int(epoch["epoch"]) - 1} for epoch in history)
+
+
+def best(history: Sequence[Epoch]) -> int:
+    """The epoch with the lowest validation loss; the last where none was judged."""
+    return int(min(history, key=lambda epoch: epoch.get("val_loss", -epoch["epoch"]))["epoch"])
+
+
+def _epoch(number: int, line: dict[str, str]) -> Epoch:
+    # CSVLogger has NA for what was not judged.
+    values = {name: float(text) for name, text in line.items() if name != "epoch" and text != "NA"}
+    for judged in ("", "val_"):
+        if f"{judged}cross_entropy" in values:
+            values[f"{judged}loss"] = values.pop(f"{judged}cross_entropy")
+    return {"epoch": number + 1, **values}

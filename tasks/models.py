@@ -1,11 +1,13 @@
 """Fitted Keras models: loading, answers, and the LiteRT forms of them."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.digits import SIDE
 from tasks.silence import silence
 
 if TYPE_CHECKING:
@@ -34,6 +36,19 @@ def predict(model: "keras.Model", images: np.ndarray) -> np.ndarray:
     """Keras's own answers: probabilities float32 (n, 10) of images uint8 (n, 28, 28)."""
     batches = (images[start : start + PREDICTION_BATCH] for start in range(0, len(images), PREDICTION_BATCH))
     return np.concatenate([model.predict_on_batch(batch[..., None].astype(np.float32)) for batch in batches])
+
+
+def averaged(members: "Sequence[keras.Model]") -> "keras.Model":
+    """One model whose logits are the mean of its members'."""
+    import keras
+
+    given = keras.Input((SIDE, SIDE, 1))
+    logits = [
+        keras.Model(member.inputs, member.get_layer("logits").output, name=f"member-{number}")(given)
+        for number, member in enumerate(members, start=1)
+    ]
+    mean = keras.layers.Average(name="logits")(logits)
+    return keras.Model(given, keras.layers.Softmax(name="probabilities")(mean), name="members")
 
 
 def float32_form(model: "keras.Model") -> bytes:

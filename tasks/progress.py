@@ -44,4 +44,6 @@ def progress(epochs: int, steps: int) -> "Iterator[keras.callbacks.Callback]":
 
 
 def _words(logs: Mapping[str, float]) -> str:
+    if "val_accuracy" not in logs:
+        return f"training accuracy {logs['accuracy']:.2%}, loss {logs['cross_entropy']:.4f}"
     return f"validation accuracy {logs['val_accuracy']:.2%}, loss {logs['val_cross_entropy']:.4f}"

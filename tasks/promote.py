@@ -7,20 +7,32 @@ a little worse within the noise, would wear the champion down. The test's p says
 """
 
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 
 from tasks import digits, registry
+from tasks.digits import Digits
 from tasks.errors import StoreError
 from tasks.registry import Decision
-from tasks.scorer import Scorer, default_model
+from tasks.scorer import Scorer, judged_model
 from tasks.stage import stage
+from tasks.statistics import Paired, mcnemar
 from tasks.store import Artifact, Store
 
 log = logging.getLogger(__name__)
 
 LEAST_IMAGES = 50  # fewer can tell nothing
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is decided and why; as in `Decision`."""
+
+    promoted: bool
+    because: str
+    evidence: dict[str, float]
 
 
 def promote(store: Store, package: Artifact, prepared: Artifact) -> Decision:
@@ -42,57 +54,63 @@ def promote(store: Store, package: Artifact, prepared: Artifact) -> Decision:
 
 
 def _decide(store: Store, package: Artifact, prepared: Artifact, present: Decision | None) -> Decision:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    if present is None:
-        return Decision(package.name, None, True, "it is the first", {}, now)
-    champion = store.find(present.package)
+    verdict = _compare(store, package, prepared, present.package) if present else Verdict(True, "it is the first", {})
+    return Decision(
+        package=package.name,
+        champion=present.package if present else None,
+        promoted=verdict.promoted,
+        because=verdict.because,
+        evidence=verdict.evidence,
+        decided=datetime.now(UTC).isoformat(timespec="seconds"),
+        refitted=package.metrics["refitted"],
+    )
+
+
+def _compare(store: Store, package: Artifact, prepared: Artifact, champion_name: str) -> Verdict:
+    champion = store.find(champion_name)
     if champion is None:
         raise StoreError(
-            f"the champion's package is gone: {present.package}",
+            f"the champion's package is gone: {champion_name}",
             remedy="put it back from a copy, or remove champion.json for the next package to become champion",
         )
-    judging = digits.read(prepared.path / "validation.parquet")
-    judging = judging[~np.isin(digits.fingerprints(judging.images), _learned_by(store, champion))]
+    judging = _new_images(store, champion, prepared)
     if len(judging) < LEAST_IMAGES:
-        because = f"only {len(judging)} of its validation images are new to the champion, too few to compare on"
-        return Decision(package.name, present.package, False, because, {}, now)
-    truth = judging.known_labels
-    challenger_right, champion_right = (
-        Scorer(default_model(one)).probabilities(judging.images).argmax(axis=1) == truth for one in (package, champion)
-    )
-    evidence = mcnemar(challenger_right, champion_right)
-    promoted = evidence["only_challenger"] >= evidence["only_champion"]
+        few = f"only {len(judging)} of its validation images are new to the champion, too few to compare on"
+        return Verdict(False, few, {})
+    paired = mcnemar(_right(package, judging), _right(champion, judging))
+    promoted = paired.only_first >= paired.only_second
     because = (
         f"{'not worse' if promoted else 'worse'} than the champion {champion.id} on the same {len(judging):,} images: "
-        f"{evidence['only_challenger']} that only it gets right, {evidence['only_champion']} only the champion "
-        f"(McNemar's p {evidence['p_worse']:.2g})"
+        f"{paired.only_first} that only it gets right, {paired.only_second} only the champion "
+        f"(McNemar's p {paired.p_first_worse:.2g})"
     )
-    return Decision(package.name, present.package, promoted, because, evidence, now)
+    return Verdict(promoted, because, _evidence(paired, len(judging)))
 
 
-def mcnemar(challenger_right: np.ndarray, champion_right: np.ndarray) -> dict[str, float]:
-    """The paired comparison of two models on the same images, from bool (n,) each.
-
-    p_worse: probability of so many images or more that only the champion gets right, were both equally good.
-    """
-    from scipy.stats import binomtest
-
-    only_challenger = int((challenger_right & ~champion_right).sum())
-    only_champion = int((champion_right & ~challenger_right).sum())
-    apart = only_challenger + only_champion
-    p_worse = binomtest(only_champion, apart, 0.5, alternative="greater").pvalue if apart else 1.0
+def _evidence(paired: Paired, images: int) -> dict[str, float]:
+    """As promotions.jsonl keeps it. p_worse: see `Paired.p_first_worse`."""
     return {
-        "images": len(challenger_right),
-        "only_challenger": only_challenger,
-        "only_champion": only_champion,
-        "p_worse": float(p_worse),
+        "images": images,
+        "only_challenger": paired.only_first,
+        "only_champion": paired.only_second,
+        "p_worse": paired.p_first_worse,
     }
 
 
-def _learned_by(store: Store, champion: Artifact) -> np.ndarray:
-    """Fingerprints of the images that the champion was fitted on, uint64; on those it would look better than it is."""
-    prepared = next(name for name in champion.manifest().inputs if name.startswith("prepared/"))
-    return digits.fingerprints(digits.read(store.get(prepared).path / "train.parquet").images)
+def _right(package: Artifact, judging: Digits) -> np.ndarray:
+    """Which of the digits a package reads right, bool (n,)."""
+    return Scorer(judged_model(package)).probabilities(judging.images).argmax(axis=1) == judging.known_labels
+
+
+def _new_images(store: Store, champion: Artifact, prepared: Artifact) -> Digits:
+    """Of the validation part, the images that the champion, or its judged twin, was not fitted on.
+
+    On those it was, it would look better than it is.
+    """
+    validation = digits.read(prepared.path / "validation.parquet")
+    learned = next(name for name in champion.manifest().inputs if name.startswith("prepared/"))
+    train = digits.read(store.get(learned).path / "train.parquet")
+    return validation[~np.isin(digits.fingerprints(validation.images), digits.fingerprints(train.images))]
 
 
 def _same(decision: Decision, past: Decision) -> bool:

@@ -19,6 +19,7 @@ LIBRARIES = (
     "keras",
     "ai-edge-litert",
     "scikit-learn",
+    "scipy",
     "pyarrow",
     "numpy",
 )

@@ -1,11 +1,17 @@
-"""The recipes: how a network is trained, as data. A recipe is saved with the model that it made."""
+"""The recipes: how a network is trained, as data. A recipe is saved with the model that it made.
 
+Those of others follow what their authors wrote; where they left something open it stands in a comment.
+"""
+
+import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from tasks.errors import UsageError
+from tasks.networks import NETWORKS
 
 
 @dataclass(frozen=True)
@@ -13,26 +19,45 @@ class Augmentation:
     """Random changes of the training images, drawn anew each time that an image is shown; 0 leaves one out.
 
     rotation: degrees, either way. zoom, shear: shares, either way. shift: pixels, either way.
+    elastic: standard deviation in pixels of a smooth random displacement (Simard et al., ICDAR 2003).
+    contrast: largest share of the contrast that is taken away; noise: highest standard deviation of sensor noise, as a
+        share of full scale. Half of the images keep their contrast and get no noise.
     """
 
     rotation: float = 0
     zoom: float = 0
     shear: float = 0
     shift: float = 0
+    elastic: float = 0
+    contrast: float = 0
+    noise: float = 0
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a recipe's author reports. accuracy: share 0–1; None where no figure is given."""
+
+    protocol: str
+    accuracy: float | None = None
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides a fit, but for the data.
 
-    network: name of a network of `networks.py`.
+    network: name of a network of `networks.py`; dropout: the share that it drops before its last layers.
     epochs: passes over the training images; more where `min_shown` asks for it.
     min_shown: least number of images to show in all, so that a small set is learned for longer.
     batch: images a step.
-    peak_rate: highest learning rate of AdamW; it rises linearly over the share `warm_up` of the steps and falls to 0
-        by a half cosine (the one-cycle schedule of Smith, arXiv 1708.07120).
-    weight_decay: of AdamW (Loshchilov & Hutter, arXiv 1711.05101).
+    optimizer, loss: Keras's names for them.
+    schedule: `constant`, or `one-cycle`: the rate rises linearly over the share `warm_up` of the steps and falls to 0
+        by a half cosine (Smith, arXiv 1708.07120).
+    learning_rate: the rate, or the highest of the cycle.
+    weight_decay: decoupled (Loshchilov & Hutter, arXiv 1711.05101).
     label_smoothing: share of the probability that is spread over all classes.
+    patience: epochs without a lower validation loss after which the fit stops, and goes back to the best epoch;
+        0: all epochs, and the last is kept.
+    members: networks, each with a seed of its own, whose answers are averaged.
     seed: of the weights, the order of the images and the augmentation.
     """
 
@@ -41,31 +66,92 @@ class Recipe:
     epochs: int
     min_shown: int = 0
     batch: int = 128
-    peak_rate: float = 1e-3
+    optimizer: str = "adam"
+    loss: str = "categorical_crossentropy"
+    schedule: str = "constant"
+    learning_rate: float = 1e-3
     warm_up: float = 0.2
-    weight_decay: float = 4e-3
+    weight_decay: float = 0.0
     label_smoothing: float = 0.0
+    dropout: float = 0.0
     augmentation: Augmentation = Augmentation()
+    patience: int = 0
+    members: int = 1
     seed: int = 42
 
     def as_parameters(self) -> dict[str, Any]:
         """Everything that decides the fit, for the manifest."""
         return asdict(self)
 
+    def each_member(self) -> "list[Recipe]":
+        """The recipes of the single networks; seeds lie far apart, so that those of neighbouring seeds differ."""
+        return [replace(self, members=1, seed=self.seed + 1000 * index) for index in range(self.members)]
+
 
 RECIPES = {
     recipe.name: recipe
     for recipe in (
+        # Open: the networks' sizes and the augmentation; these are the usual ones of Kaggle's notebooks.
+        Recipe(
+            name="cnn-augmented",
+            network="cnn-augmented",
+            epochs=10,
+            batch=250,
+            dropout=0.5,
+            augmentation=Augmentation(rotation=10, zoom=0.1, shift=2.8),
+        ),
+        # Open: the batch.
+        Recipe(
+            name="mlp-sigmoid",
+            network="mlp-sigmoid",
+            epochs=20,
+            batch=128,
+            optimizer="rmsprop",
+            loss="binary_crossentropy",
+        ),
+        # Open: layers, epochs, batch and dropout; these are Keras's own example of such a network.
+        Recipe(name="mlp-relu", network="mlp-relu", epochs=20, batch=128, dropout=0.2),
+        # Its sparse categorical cross-entropy is the categorical one of ours: they differ in how labels are written.
+        Recipe(name="cnn-basic", network="cnn-basic", epochs=5, batch=128, dropout=0.5),
+        # Open: the activation, the batch and the patience.
+        Recipe(name="lenet", network="lenet", epochs=40, batch=128, patience=5),
+        Recipe(
+            name="mobilenetv2-small",
+            network="mobilenetv2-small",
+            epochs=12,
+            batch=128,
+            optimizer="adamw",
+            schedule="one-cycle",
+            learning_rate=6e-3,
+            weight_decay=4e-3,
+            dropout=0.2,
+        ),
         Recipe(
             name="fast",
             network="fast",
-            epochs=9,
+            epochs=14,
             min_shown=100_000,
-            peak_rate=6e-3,
+            optimizer="adamw",
+            schedule="one-cycle",
+            learning_rate=6e-3,
+            weight_decay=4e-3,
             label_smoothing=0.1,
-            augmentation=Augmentation(rotation=10, zoom=0.1, shear=0.1, shift=2),
+            dropout=0.3,
+            augmentation=Augmentation(rotation=10, zoom=0.1, shear=0.1, shift=2, contrast=0.7, noise=0.2),
         ),
     )
+}
+
+MNIST_PROTOCOL = "MNIST: 60,000 to learn from, 10,000 to test"
+KAGGLE_PROTOCOL = "Kaggle's train.csv, 80/20 with seed 42"
+
+PUBLISHED = {
+    "cnn-augmented": Published("Kaggle's train.csv and submission"),
+    "mlp-sigmoid": Published(MNIST_PROTOCOL, 0.9796),
+    "mlp-relu": Published(MNIST_PROTOCOL, 0.98),
+    "cnn-basic": Published(KAGGLE_PROTOCOL, 0.9882),
+    "lenet": Published(MNIST_PROTOCOL, 0.983),
+    "mobilenetv2-small": Published(MNIST_PROTOCOL, 0.944),
 }
 
 # Lowest and highest value that makes sense for each number of a recipe and of its augmentation.
@@ -73,50 +159,90 @@ RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, 1000),
     "min_shown": (0, 100_000_000),
     "batch": (1, 4096),
-    "peak_rate": (1e-6, 1.0),
+    "learning_rate": (1e-6, 1.0),
     "warm_up": (0.0, 0.9),
     "weight_decay": (0.0, 1.0),
     "label_smoothing": (0.0, 0.5),
+    "dropout": (0.0, 0.9),
+    "patience": (0, 1000),
+    "members": (1, 100),
     "seed": (0, 2**31 - 1),
     "rotation": (0.0, 180.0),
     "zoom": (0.0, 0.9),
     "shear": (0.0, 1.0),
     "shift": (0.0, 14.0),
+    "elastic": (0.0, 5.0),
+    "contrast": (0.0, 0.95),
+    "noise": (0.0, 1.0),
+}
+
+# The words that a recipe can choose from.
+CHOICES: dict[str, tuple[str, ...]] = {
+    "optimizer": ("adam", "adamw", "rmsprop", "sgd"),
+    "loss": ("categorical_crossentropy", "binary_crossentropy"),
+    "schedule": ("constant", "one-cycle"),
 }
 
 
 def find(name: str, changes: Iterable[str] = ()) -> Recipe:
-    """The recipe of a name, with changes such as `epochs=3` or `rotation=15`.
+    """The recipe of a name or of a JSON file, with changes such as `epochs=3` or `rotation=15`.
 
     Who sets `epochs` gets them: `min_shown` is then 0, unless it is set, too.
     Raises: UsageError for a name or a value that is not known, or is out of its range.
     """
-    if name not in RECIPES:
-        raise UsageError(f"there is no recipe {name!r}", expected=f"one of {', '.join(RECIPES)}")
-    recipe = RECIPES[name]
+    recipe = _read(Path(name)) if name.endswith(".json") else RECIPES.get(name)
+    if recipe is None:
+        raise UsageError(
+            f"there is no recipe {name!r}", expected=f"one of {', '.join(RECIPES)}, or the path of a .json file"
+        )
     changes = list(changes)
     if any(change.startswith("epochs=") for change in changes):
         changes.insert(0, "min_shown=0")
     for change in changes:
         key, _, text = change.partition("=")
-        value: Any = _number(key, text)
-        if key in Augmentation.__annotations__:
-            recipe = replace(recipe, augmentation=replace(recipe.augmentation, **{key: value}))
-        else:
-            recipe = replace(recipe, **{key: value})
+        recipe = _changed(recipe, key, text)
     return recipe
 
 
+def changed(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+    """The recipe with other values, those of its augmentation included. Raises: UsageError as `find`."""
+    for key, value in values.items():
+        recipe = _changed(recipe, key, str(value))
+    return recipe
+
+
+def seeded(recipes: Iterable[Recipe], seeds: int) -> list[Recipe]:
+    """Each recipe with so many seeds, from its own on."""
+    return [replace(recipe, seed=recipe.seed + offset) for recipe in recipes for offset in range(seeds)]
+
+
 def changes(parameters: dict[str, Any]) -> list[str]:
-    """What was changed of a recipe to get these parameters, in the form that `find` takes."""
+    """What was changed of a recipe to get these parameters, in the form that `find` takes.
+
+    A recipe that is not among ours (it came from a file) has none that could be told.
+    """
+    if parameters["name"] not in RECIPES:
+        return []
     own = RECIPES[parameters["name"]].as_parameters()
     flat, flat_own = ({**values, **values["augmentation"]} for values in (parameters, own))
-    return [f"{name}={flat[name]}" for name in RANGES if flat[name] != flat_own[name]]
+    return [f"{name}={flat[name]}" for name in (*RANGES, *CHOICES) if flat[name] != flat_own[name]]
 
 
-def _number(key: str, text: str) -> float:
+def _changed(recipe: Recipe, key: str, text: str) -> Recipe:
+    value: Any = _value(key, text)
+    if key in Augmentation.__annotations__:
+        return replace(recipe, augmentation=replace(recipe.augmentation, **{key: value}))
+    return replace(recipe, **{key: value})
+
+
+def _value(key: str, text: str) -> float | str:
+    if key in CHOICES:
+        if text not in CHOICES[key]:
+            raise UsageError(f"{key} is not known", expected=f"one of {', '.join(CHOICES[key])}", received=repr(text))
+        return text
     if key not in RANGES:
-        raise UsageError(f"a recipe has no value {key!r}", expected=f"NAME=VALUE with one of {', '.join(RANGES)}")
+        known = ", ".join((*RANGES, *CHOICES))
+        raise UsageError(f"a recipe has no value {key!r}", expected=f"NAME=VALUE with one of {known}")
     low, high = RANGES[key]
     whole = isinstance(low, int)
     try:
@@ -127,3 +253,25 @@ def _number(key: str, text: str) -> float:
         kind = "a whole number" if whole else "a number"
         raise UsageError(f"{key} is out of range", expected=f"{kind} from {low} to {high:g}", received=repr(text))
     return value
+
+
+def _read(path: Path) -> Recipe:
+    """A recipe of a file: `name`, `network` and `epochs`, and any other value of a recipe; the rest has its default."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        recipe = Recipe(name=str(values.pop("name")), network=_network(values.pop("network")), epochs=1)
+        augmentation = values.pop("augmentation", {})
+        recipe = changed(recipe, {"epochs": values.pop("epochs"), **values, **augmentation})
+    except OSError as error:
+        raise UsageError("the recipe cannot be read", file=str(path), received=error.strerror) from error
+    except (ValueError, AttributeError, TypeError) as error:
+        raise UsageError("the recipe cannot be read", file=str(path), expected="a JSON object") from error
+    except KeyError as error:
+        raise UsageError("the recipe lacks a value", file=str(path), expected=f"{error.args[0]!r}") from error
+    return recipe
+
+
+def _network(name: str) -> str:
+    if name not in NETWORKS:
+        raise UsageError(f"there is no network {name!r}", expected=f"one of {', '.join(NETWORKS)}")
+    return name

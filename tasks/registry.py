@@ -22,6 +22,7 @@ class Decision:
     package, champion: names (`kind/id`) of the challenger and of the champion that it met, None for the first.
     promoted: whether the challenger is champion now. because: the reason, in words.
     evidence: the paired comparison, where there was one.
+    refitted: whether the package has learned from the validation part as well; what was compared is its judged twin.
     """
 
     package: str
@@ -30,6 +31,7 @@ class Decision:
     because: str
     evidence: dict[str, float]
     decided: str
+    refitted: bool = False
 
 
 def champion(store: Store) -> Decision | None:

@@ -1,24 +1,23 @@
 """The report on one model: plain data in, one HTML page out that needs nothing but itself.
 
 `Evaluation` is what was measured, `Context` is what it was measured on and with; stage 5, `evaluate.py`, fills both.
-Here are the words and the numbers' form; the page itself is `report.html`, its pictures come from `figures.py`.
+Here are the findings, in sentences; the page itself is `report.html`, its pictures come from `figures.py`.
 """
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tasks import figures
+from tasks import figures, page, words
+from tasks.overfitting import RISEN, Overfitting
+from tasks.robustness import CHANGES, Robustness
+from tasks.statistics import Score
+from tasks.words import compared, counted, percent, points
 
-# A gap of less than this between training and validation accuracy is called slight.
-SLIGHT = 0.01
-# Validation loss wobbles from epoch to epoch; a rise is told of from this ratio to its lowest value on.
-RISEN = 1.1
+# A mean loss of more than this under everyday changes, in accuracy, is called fragile.
+FRAGILE = 0.015
 
 
 @dataclass(frozen=True)
@@ -62,19 +61,11 @@ class Mistake:
 
 
 @dataclass(frozen=True)
-class Score:
-    """Share of images read right, 0–1, with its 95 % interval (Wilson)."""
-
-    images: int
-    accuracy: float
-    interval: tuple[float, float]
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """What was measured on one model.
 
-    validation: on the images held out for it; all else but `test` is about the same images.
+    validation: on the images held out for it; all else is about the same images, but for `test`, and for the
+        training images of `overfitting`.
     test: on a test part with labels, where there is one.
     loss: mean cross-entropy in nats.
     confusion: int (10, 10), rows are the truth, columns the prediction.
@@ -88,6 +79,8 @@ class Evaluation:
     confusion: np.ndarray
     per_class: Sequence[ClassScore]
     history: Sequence[Mapping[str, float]]
+    overfitting: Overfitting
+    robustness: Robustness
     pairs: Sequence[ConfusedPair]
     mistakes: Sequence[Mistake]
 
@@ -135,6 +128,8 @@ class Ancestor:
 class Context:
     """What stands around the figures.
 
+    judged: name of the model that the figures are of, where the packaged one is refitted: it has learned from the
+        validation part as well.
     parameters: of the recipe; may be nested. lineage: from the source to the model.
     reproduce: the command that makes this again. created: ISO 8601.
     """
@@ -148,38 +143,27 @@ class Context:
     commit: str | None
     reproduce: str
     created: str
+    judged: str | None = None
 
 
 def render(evaluation: Evaluation, context: Context) -> str:
     """The report as one HTML page, which loads nothing from anywhere."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    pages = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    pages.filters |= {
-        "percent": percent,
-        "decimal": decimal,
-        "counted": counted,
-        "duration": duration,
-        "moment": moment,
-        "digit": figures.digit,
-    }
     measures = figures.MEASURES if evaluation.history else ()
-    return pages.get_template("report.html").render(
+    return page.render(
+        "report.html",
+        title=context.title,
+        headline=headline(evaluation.validation),
+        findings=findings(evaluation, context.judged),
         evaluation=evaluation,
         context=context,
-        headline=headline(evaluation.validation),
-        findings=findings(evaluation),
         weakest=weakest(evaluation.per_class),
-        parameters=dict(flat(context.parameters)),
-        curves=[Markup(figures.curve(evaluation.history, measure)) for measure in measures],
-        matrix=Markup(figures.confusion(evaluation.confusion)),
+        changes=CHANGES,
+        curves=[figures.curve(evaluation.history, measure) for measure in measures],
+        matrix=figures.confusion(evaluation.confusion),
+        parameters=dict(words.flat(context.parameters)),
+        reproduce=context.reproduce,
+        commit=context.commit,
+        versions=context.versions,
     )
 
 
@@ -187,17 +171,26 @@ def headline(score: Score) -> str:
     """The verdict in one sentence."""
     return (
         f"{percent(score.accuracy)} of {counted(score.images, 'held-out image')} "
-        f"{'is' if score.images == 1 else 'are'} read right ({interval(score)})."
+        f"{'is' if score.images == 1 else 'are'} read right ({_interval(score)})."
     )
 
 
-def findings(evaluation: Evaluation) -> list[str]:
-    """What else a reader should know first, in sentences."""
+def findings(evaluation: Evaluation, judged: str | None = None) -> list[str]:
+    """What else a reader should know first, in sentences. judged: as in `Context`."""
     return [
+        *([_refitted(judged)] if judged else []),
         _mistakes(evaluation),
-        overfitting(evaluation.history, evaluation.validation),
+        overfits(evaluation.overfitting),
+        robust(evaluation.robustness),
         *([_test(evaluation.test)] if evaluation.test else []),
     ]
+
+
+def _refitted(judged: str) -> str:
+    return (
+        "This model is refitted: it has learned from the validation part as well, so nothing is left to judge it by. "
+        f"Every figure here is that of {judged}, the same recipe fitted on the training part alone."
+    )
 
 
 def _mistakes(evaluation: Evaluation) -> str:
@@ -213,41 +206,49 @@ def _mistakes(evaluation: Evaluation) -> str:
     return f"{start}; most often {first.truth} is taken for {first.predicted} ({first.count:,} times{and_others})."
 
 
+def _interval(score: Score) -> str:
+    """`95 % interval: 97.82 % to 99.31 %`."""
+    low, high = score.interval
+    return f"95\u00a0% interval: {percent(low)} to {percent(high)}"
+
+
 def _test(score: Score) -> str:
     return (
         f"On the test part, {counted(score.images, 'image')} that played no part in any choice, "
-        f"{percent(score.accuracy)} are read right ({interval(score)})."
+        f"{percent(score.accuracy)} are read right ({_interval(score)})."
     )
 
 
-def overfitting(history: Sequence[Mapping[str, float]], validation: Score) -> str:
-    """Whether the model has learned its training images by heart, as far as the last epoch tells."""
-    if not history:
-        return "Whether it overfits is unknown: no history of the training was kept."
-    training, judged = history[-1]["accuracy"], history[-1]["val_accuracy"]
-    gap = training - judged
-    if not math.isfinite(gap):
-        return "Whether it overfits is unknown: the last epoch has no accuracy."
-    noise = (validation.interval[1] - validation.interval[0]) / 2
-    verdict = "No sign of overfitting"
-    if gap > noise:
-        verdict = "It overfits slightly" if gap < SLIGHT else "It overfits"
+def overfits(found: Overfitting) -> str:
+    """Whether the model has learned its training images by heart, by how much, and since when."""
+    verdict = {"none": "No sign of overfitting", "slight": "It overfits slightly", "clear": "It overfits"}
     return (
-        f"{verdict}: at the last epoch the accuracy is {percent(training)} in training and {percent(judged)} on the "
-        f"validation images, whose sampling noise is ±{points(noise)}. {_rise(history)}"
-        f"Training accuracy is measured under augmentation and dropout, which lower it: a gap shows overfitting, "
-        f"no gap does not rule it out."
+        f"{verdict[found.verdict]}: {percent(found.training.accuracy)} of "
+        f"{counted(found.training.images, 'training image')} are read right, {compared(found.gap)} of the validation "
+        f"images; up to {points(found.noise)} may be chance.{_beginning(found)}"
     )
 
 
-def _rise(history: Sequence[Mapping[str, float]]) -> str:
-    best = min(history, key=lambda epoch: epoch["val_loss"])
-    last = history[-1]
-    if not last["val_loss"] > RISEN * best["val_loss"]:
-        return ""
+def _beginning(found: Overfitting) -> str:
+    overfitted = found.verdict != "none"
+    if not found.begins:
+        return " Since when, its history does not show." if overfitted else ""
+    shows = (
+        f"validation loss is more than {percent(RISEN - 1, 0)} above its lowest"
+        if found.begins == found.risen_from
+        else "training accuracy is above validation accuracy by more than that"
+    )
+    kept = "" if overfitted else ", but the model that was kept does not overfit"
+    return f" From epoch {found.begins} on {shows}{kept}."
+
+
+def robust(found: Robustness) -> str:
+    """How much everyday changes of the images matter."""
+    loss = found.clean - found.mean
     return (
-        f"Validation loss was lowest at epoch {best['epoch']:.0f} ({best['val_loss']:.3g}) and has risen to "
-        f"{last['val_loss']:.3g}: fewer epochs might do. "
+        f"{'It is fragile' if loss > FRAGILE else 'It is robust'}: under everyday changes of the images "
+        f"{percent(found.mean)} are read right on average, {compared(-loss)} unchanged; "
+        f"the fewest under {found.worst}, {percent(found.changes[found.worst])}."
     )
 
 
@@ -255,58 +256,3 @@ def weakest(scores: Sequence[ClassScore]) -> ClassScore | None:
     """The digit with the lowest F1; None where all are perfect or none has images to judge it by."""
     known = [score for score in scores if score.support and score.f1 is not None and score.f1 < 1]
     return min(known, key=lambda score: score.f1 or 0, default=None)
-
-
-def flat(parameters: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The parameters, nested ones by dotted names."""
-    for name, value in parameters.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def percent(share: float | None, decimals: int = 2) -> str:
-    """A share 0–1 in per cent; never rounded to all or nothing where it is not."""
-    if share is None or not math.isfinite(share):
-        return "–"
-    if share in (0, 1):
-        return f"{share:.0%}".replace("%", "\u00a0%")
-    least = 10 ** -(decimals + 2)
-    sign = "<" if share < least / 2 else ">" if share > 1 - least / 2 else ""
-    shown = min(max(share, least), 1 - least) if sign else share
-    return f"{sign}{100 * shown:.{decimals}f}\u00a0%"
-
-
-def decimal(value: float) -> str:
-    """A number with four decimals."""
-    return f"{value:.4f}" if math.isfinite(value) else "–"
-
-
-def points(share: float) -> str:
-    """A difference of shares in percentage points."""
-    return f"{100 * share:.2f}\u00a0points"
-
-
-def interval(score: Score) -> str:
-    """`95 % interval: 97.82 % to 99.31 %`."""
-    low, high = score.interval
-    return f"95\u00a0% interval: {percent(low)} to {percent(high)}"
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 image`, `2,000 images`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """`0.4 s`, `12 s`, `2 min 5 s`."""
-    if seconds < 10:
-        return f"{seconds:.1f}\u00a0s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}\u00a0min {rest}\u00a0s" if minutes else f"{rest}\u00a0s"
-
-
-def moment(iso: str) -> str:
-    """A time of ISO 8601, to the minute, in UTC."""
-    return f"{datetime.fromisoformat(iso).astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -8,6 +8,7 @@ from tasks.digits import CLASSES, SIDE
 from tasks.silence import silence
 from tasks.store import Artifact
 
+JUDGED = "judged.tflite"
 BATCH = 500  # images a call; beyond it only memory grows
 
 
@@ -52,3 +53,11 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def default_model(package: Artifact) -> Path:
     """The file of a package that scores: int8 where it agrees with Keras, else float32. Raises: StoreError."""
     return package.file(package.metrics["default"])
+
+
+def judged_model(package: Artifact) -> Path:
+    """The file of a package whose answers on the validation part count: that of a refitted one is its twin's.
+
+    Raises: StoreError.
+    """
+    return package.file(JUDGED) if package.metrics["refitted"] else default_model(package)

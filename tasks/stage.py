@@ -4,12 +4,14 @@ Between the plain functions and Prefect, and the only thing that the stages shar
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.task_runners import ProcessPoolTaskRunner
+from prefect.utilities.callables import get_call_parameters
 
 from tasks.errors import AccessError, DigitsError, FetchError, StoreError
 
@@ -41,8 +43,10 @@ for _name in ("prefect.task_runs", "prefect.flow_runs"):
     logging.getLogger(_name).addFilter(_NoTraceback())
 
 
-def stage(function: Callable[P, R]) -> Callable[P, R]:
+def stage(function: Callable[P, R], run_name: str | None = None) -> Callable[P, R]:
     """The task of a stage, named after its function.
+
+    run_name: of each of its runs, with the function's arguments in braces.
 
     Prefect neither caches nor keeps its result: the store finds what is done, across runs and machines. To the type
     checker a stage is its function; in a flow, calling it runs the task and waits for it.
@@ -50,6 +54,7 @@ def stage(function: Callable[P, R]) -> Callable[P, R]:
     task = Task(
         function,
         name=function.__name__,
+        task_run_name=run_name,
         retries=2,
         retry_delay_seconds=[2, 10],
         retry_jitter_factor=0.5,
@@ -58,3 +63,18 @@ def stage(function: Callable[P, R]) -> Callable[P, R]:
         persist_result=False,
     )
     return cast(Callable[P, R], task)
+
+
+def each(function: Callable[..., R], calls: Sequence[tuple[Any, ...]], *, workers: int = 1, **options: Any) -> list[R]:
+    """Run a stage in a flow once for every tuple of arguments; the results in their order.
+
+    workers: processes that share the work through Prefect's task runner; with one, each call runs here, in its turn.
+    """
+    if workers == 1 or len(calls) == 1:
+        return [function(*call, **options) for call in calls]
+    task = cast("Task[..., R]", function)
+    with ProcessPoolTaskRunner(max_workers=workers) as runner:
+        # By name, as a runner wants them.
+        given = [get_call_parameters(task.fn, call, options) for call in calls]
+        futures = [runner.submit(task, parameters=parameters) for parameters in given]
+        return [future.result() for future in futures]

@@ -1,5 +1,6 @@
 """The `digits` command as a person types it: real processes, what they print and how they exit."""
 
+import json
 import os
 import re
 import subprocess
@@ -8,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tasks import recipes
 from tests import making
 from tests.conftest import Chain
 
 ROOT = Path(__file__).parent.parent.parent
+COMMANDS = ("run", "compare", "tune", "recipes", "artifacts", "show", "verify")
 
 
 def digits(*arguments: str, home: Path, server: str = "") -> subprocess.CompletedProcess[str]:
@@ -31,7 +34,7 @@ def digits(*arguments: str, home: Path, server: str = "") -> subprocess.Complete
 def test_help_names_every_command(tmp_path: Path) -> None:
     run = digits("--help", home=tmp_path)
     assert run.returncode == 0
-    for command in ("run", "artifacts", "show", "verify"):
+    for command in COMMANDS:
         assert re.search(rf"^│ {command} ", run.stdout, re.MULTILINE)
     assert not list(tmp_path.iterdir())
 
@@ -40,7 +43,9 @@ def test_help_names_every_command(tmp_path: Path) -> None:
     ("arguments", "code", "told"),
     [
         (["run", "--data", "nope.zip"], 1, "digits: nope.zip: there is no such file or folder; expected a file"),
-        (["run", "--recipe", "fats"], 2, "digits: there is no recipe 'fats'; expected one of fast"),
+        (["run", "--recipe", "fats"], 2, "digits: there is no recipe 'fats'; expected one of cnn-augmented, mlp-sig"),
+        (["compare", "--recipes", "fast,fats"], 2, "digits: there is no recipe 'fats'; expected one of"),
+        (["tune", "--recipe", "nope.json"], 2, "digits: nope.json: the recipe cannot be read; received No such file"),
         (["run", "--set", "epochs=0"], 2, "digits: epochs is out of range; expected a whole number from 1 to 1000"),
         (["show", "abc"], 1, "digits: there is no artifact 'abc'; to go on, see `digits artifacts`"),
         (["artifacts"], 1, "digits: there are no artifacts yet; to go on, start with `digits run`"),
@@ -71,7 +76,7 @@ def test_a_run_prints_what_a_person_wants_to_know_and_keeps_to_its_home(
     run = digits("run", "--data", "d.zip", "--set", "epochs=1", "--set", "min_shown=0", home=home)
     assert run.returncode == 0, run.stderr
     lines = dict(line.split(maxsplit=1) for line in run.stdout.splitlines())
-    assert list(lines) == ["data", "validation", "accuracy", "package", "champion", "report", "submission"]
+    assert list(lines) == ["data", "validation", "accuracy", "model", "package", "champion", "report", "submission"]
     assert lines["data"] == "d.zip: 320 digits to learn from, 80 to judge by, 30 to score"
     assert re.match(r"passed \(\d+ checks\)", lines["validation"])
     assert re.match(r"\d+\.\d\d% of 80 held-out digits \(95 % sampling interval ", lines["accuracy"])
@@ -96,6 +101,17 @@ def test_bad_data_end_in_one_line_without_a_traceback(tmp_path: Path, prefect_se
     )
     assert "Traceback" not in run.stderr
     assert run.stderr.count("row 17") == 1
+
+
+def test_recipes_are_listed_with_their_authors_figures_and_what_was_measured_here(chain: Chain) -> None:
+    run = digits("recipes", home=chain.here.home)
+    assert run.returncode == 0
+    lines = {line.split()[0]: line for line in run.stdout.splitlines() if line.strip()}
+    assert set(recipes.RECIPES) <= set(lines)
+    assert re.search(r"20 epochs of batch 128; rmsprop .*97\.96%; MNIST: 60,000", lines["mlp-sigmoid"])
+    assert re.search(r"ours +–", lines["fast"])
+    whole = digits("recipes", "lenet", home=chain.here.home)
+    assert json.loads(whole.stdout) == recipes.find("lenet").as_parameters()
 
 
 def test_artifacts_are_listed_with_what_they_are_made_from(chain: Chain) -> None:
@@ -136,7 +152,8 @@ def test_verify_names_what_is_damaged(tmp_path: Path) -> None:
 
 def test_every_command_and_option_is_in_the_readme(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text()
-    for command in ("run", "artifacts", "show", "verify"):
+    for command in COMMANDS:
         assert f"digits {command}" in readme
-    options = re.findall(r"--[a-z-]+", digits("run", "--help", home=tmp_path).stdout)
+    helps = [digits(command, "--help", home=tmp_path).stdout for command in ("run", "compare", "tune")]
+    options = re.findall(r"--[a-z-]+", "".join(helps))
     assert {option for option in options if option != "--help" and option not in readme} == set()

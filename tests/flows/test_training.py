@@ -99,3 +99,44 @@ def test_a_fault_of_the_disk_is_tried_again(home: Path, monkeypatch: pytest.Monk
     with pytest.raises(DataError, match="at least 5 images of every class"):
         training.train(data=str(path), changes=QUICK)
     assert task_runs(home) == [("ingest", "Completed", 2), ("validate", "Failed", 1)]
+
+
+def test_an_ensemble_is_fitted_member_by_member_and_refitted_for_the_submission(home: Path) -> None:
+    from flows.training import train
+
+    archive = making.write_kaggle_zip(home / "d.zip", making.digits(300), making.digits(30, start=300))
+    asked = {"data": str(archive), "recipe": "mlp-relu", "changes": ["epochs=2", "members=2"]}
+    made = train(**asked, refit=True)
+    store = Store(home / "artifacts")
+    models = [one for one in store.all() if one.kind == "model"]
+    assert [bool(one.manifest().parameters.get("refit")) for one in models] == [False] * 3 + [True] * 3
+    assert [len(one.manifest().inputs) for one in models] == [1, 1, 2, 2, 2, 3]
+    assert made.model == models[-1]
+    judged = models[2]
+    assert made.evaluation.metrics["judged"] == judged.name
+    assert made.evaluation.metrics["refitted"]
+    assert made.package.metrics["refitted"]
+    assert "judged.tflite" in made.package.manifest().files
+    assert made.decision.refitted
+    page = (made.evaluation.path / "report.html").read_text()
+    assert "This model is refitted" in page
+    assert "--set members=2 --refit" in page
+    # A kill costs at most one member: what is missing is made again, the rest is found.
+    import shutil
+
+    shutil.rmtree(models[4].path)
+    shutil.rmtree(models[5].path)
+    assert train(**asked, refit=True).model == made.model
+    # The judged form of the same recipe is no better and no worse: its answers are the twin's.
+    plain = train(**asked)
+    assert plain.decision.evidence["only_challenger"] == plain.decision.evidence["only_champion"] == 0
+    assert not plain.decision.refitted
+
+
+def test_members_are_fitted_side_by_side(home: Path) -> None:
+    from flows.training import train
+
+    archive = making.write_kaggle_zip(home / "d.zip", making.digits(300), making.digits(30, start=300))
+    made = train(data=str(archive), recipe="mlp-relu", changes=["epochs=1", "members=2"], workers=2)
+    assert len([one for one in Store(home / "artifacts").all() if one.kind == "model"]) == 3
+    assert made.model.metrics["recipe"] == "mlp-relu"

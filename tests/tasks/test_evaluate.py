@@ -5,8 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from tasks import digits
-from tasks.evaluate import measure, score
+from tasks import answers, digits, history
+from tasks.answers import Answers
+from tasks.evaluate import measure, spread
+from tasks.report import Evaluation
+from tasks.robustness import CHANGES, Robustness
+from tasks.statistics import Score
 from tests import making
 from tests.conftest import Chain
 
@@ -14,7 +18,8 @@ from tests.conftest import Chain
 def test_metrics_are_those_of_the_validation_part(chain: Chain) -> None:
     found = chain.evaluation.metrics
     assert found["images"] == 900
-    assert found["accuracy"] == pytest.approx(chain.model.metrics["last_val_accuracy"], abs=1e-6)
+    last = history.read(chain.model.path / "history.csv")[-1]
+    assert found["accuracy"] == pytest.approx(last["val_accuracy"], abs=1e-6)
     assert found["mistakes"] == round(900 * (1 - found["accuracy"]))
     assert found["interval"][0] < found["accuracy"] < found["interval"][1]
     assert np.array(found["confusion"]).sum(axis=1).tolist() == [90] * 10
@@ -40,21 +45,60 @@ def test_a_fresh_evaluation_of_a_model_says_the_same(chain: Chain) -> None:
     assert again.metrics == chain.evaluation.metrics
 
 
-def answers(truth: np.ndarray, wrong: dict[int, tuple[int, float]]) -> np.ndarray:
-    """Probabilities, sure of the truth but for `wrong`: row → (answer, its probability)."""
+def test_the_answers_to_every_validation_image_are_kept(chain: Chain) -> None:
+    kept = answers.read(chain.evaluation.path / "answers.parquet")
+    judging = digits.read(chain.prepared.path / "validation.parquet")
+    np.testing.assert_array_equal(kept.ids, judging.ids)
+    np.testing.assert_array_equal(kept.truth, judging.known_labels)
+    assert kept.right.mean() == chain.evaluation.metrics["accuracy"]
+
+
+def test_accuracy_under_every_change_stands_beside_the_one_without(chain: Chain) -> None:
+    found = chain.evaluation.metrics["robustness"]
+    assert found["images"] == 900
+    assert found["clean"] == chain.evaluation.metrics["accuracy"], "on the same images, as there are fewer than 2,000"
+    assert list(found["changes"]) == list(CHANGES)
+    assert found["mean"] == pytest.approx(np.mean(list(found["changes"].values())))
+    assert 0.1 < found["mean"] < found["clean"]
+
+
+def test_overfitting_is_judged_on_as_many_images_that_were_learned_from(chain: Chain) -> None:
+    found = chain.evaluation.metrics["overfitting"]
+    assert found["images"] == 900
+    assert found["gap"] == pytest.approx(found["training_accuracy"] - chain.evaluation.metrics["accuracy"])
+    assert found["verdict"] in ("none", "slight"), "after two epochs"
+    assert set(found) == {"verdict", "images", "training_accuracy", "gap", "noise", "begins"}
+
+
+def test_some_of_a_sorted_file_are_of_every_class() -> None:
+    some = making.digits(100)
+    ordered = some[np.argsort(some.known_labels, kind="stable")]
+    assert np.bincount(spread(ordered, 20).known_labels).tolist() == [2] * 10
+    assert len(spread(ordered, 1000)) == 100
+
+
+def measured(some: digits.Digits, wrong: dict[int, tuple[int, float]]) -> Evaluation:
+    """Of a model that is sure of the truth but for `wrong`: row → (answer, its probability)."""
+    truth = some.known_labels
     probabilities = np.full((len(truth), 10), 0.001, np.float32)
     probabilities[np.arange(len(truth)), truth] = 0.991
     for row, (answer, sure) in wrong.items():
         probabilities[row] = (1 - sure) / 9
         probabilities[row, answer] = sure
-    return probabilities
+    return measure(
+        some.images,
+        Answers.to(some, probabilities),
+        [],
+        training=Score(40, 1.0, (0.91, 1.0)),
+        robustness=Robustness(40, 1.0, {"blur": 0.9}, {"blur": some.images[0]}),
+    )
 
 
 def test_the_worst_mistake_is_the_surest_one() -> None:
     some = making.digits(40)
     truth = some.known_labels
     wrong = {3: ((truth[3] + 1) % 10, 0.5), 8: ((truth[8] + 1) % 10, 0.99), 21: ((truth[21] + 2) % 10, 0.7)}
-    found = measure(some, answers(truth, wrong), [])
+    found = measured(some, wrong)
     assert [mistake.id for mistake in found.mistakes] == [9, 22, 4]
     assert found.mistakes[0].probability_predicted == pytest.approx(0.99, abs=1e-3)
     assert found.mistaken == 3
@@ -65,7 +109,7 @@ def test_the_worst_mistake_is_the_surest_one() -> None:
 def test_the_most_confused_pair_comes_first_with_its_images() -> None:
     some = making.digits(60)
     fours = np.flatnonzero(some.known_labels == 4)[:3]
-    found = measure(some, answers(some.known_labels, {**dict.fromkeys(fours, (9, 0.9)), 0: (7, 0.9)}), [])
+    found = measured(some, {**dict.fromkeys(fours, (9, 0.9)), 0: (7, 0.9)})
     first = found.pairs[0]
     assert (first.truth, first.predicted, first.count) == (4, 9, 3)
     np.testing.assert_array_equal(first.examples, some.images[fours])
@@ -75,15 +119,9 @@ def test_the_most_confused_pair_comes_first_with_its_images() -> None:
 def test_a_class_without_images_has_no_recall() -> None:
     some = making.digits(40)
     some = some[some.known_labels != 5]
-    found = measure(some, answers(some.known_labels, {}), [])
+    found = measured(some, {})
     assert (found.per_class[5].recall, found.per_class[5].support) == (None, 0)
     assert found.per_class[4].recall == 1
-
-
-def test_the_interval_is_wilsons() -> None:
-    # Newcombe, Statistics in Medicine 17 (1998), table I: 81 of 263.
-    found = score(np.arange(263) < 81)
-    assert found.interval == (pytest.approx(0.2553, abs=1e-4), pytest.approx(0.3662, abs=1e-4))
 
 
 def test_predictions_are_on_digits_that_were_not_learned_from(chain: Chain) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tasks import figures
+from tasks.figures import Series
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -94,7 +95,12 @@ def test_large_counts_are_set_smaller_so_that_they_fit_their_cell() -> None:
 
 
 def test_charts_take_ink_from_the_page_and_have_no_ground() -> None:
-    for svg in (figures.confusion(np.eye(10, dtype=int)), figures.curve([epoch(1)], "loss")):
+    for svg in (
+        figures.confusion(np.eye(10, dtype=int)),
+        figures.curve([epoch(1)], "loss"),
+        figures.costs(recipes(8), images=8400),
+        figures.progress(recipes(8), images=8400, along="epoch"),
+    ):
         assert "currentColor" in svg
         assert figures.INK not in svg
         assert "#ffffff" not in svg
@@ -106,6 +112,9 @@ def test_charts_can_stand_in_one_page_without_sharing_an_id_or_a_style() -> None
         figures.curve([epoch(1)], "loss")
         + figures.curve([epoch(1)], "accuracy")
         + figures.confusion(np.eye(10, dtype=int))
+        + figures.costs(recipes(8), images=8400)
+        + figures.progress(recipes(8), images=8400, along="epoch")
+        + figures.progress(recipes(8), images=8400, along="CPU seconds")
     )
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
@@ -115,6 +124,81 @@ def test_charts_can_stand_in_one_page_without_sharing_an_id_or_a_style() -> None
 
 def test_same_figure_gives_the_same_text() -> None:
     assert figures.curve([epoch(1)], "loss") == figures.curve([epoch(1)], "loss")
+
+
+def recipes(count: int) -> list[Series]:
+    """Recipes that are close to each other in cost and in accuracy, each with three dots or epochs."""
+    return [
+        Series(f"recipe-{place}", [10 + place, 20 + place, 30 + place], [0.9, 0.95, 0.99 + place / 10_000])
+        for place in range(count)
+    ]
+
+
+def bottoms(svg: str, names: list[str]) -> list[float]:
+    """How far down the page each name is written."""
+    return [float(re.search(rf'y="(-?[\d.]+)"[^>]*>{name}<', svg)[1]) for name in names]  # type: ignore[index]
+
+
+def test_costs_has_a_dot_a_seed_and_a_name_a_recipe() -> None:
+    svg = figures.costs(recipes(8), images=8400)
+    assert markers(svg) == 8 * 3
+    assert [text for text in texts(svg) if text.startswith("recipe-")] == [f"recipe-{place}" for place in range(8)]
+
+
+def test_accuracy_is_scaled_by_its_errors() -> None:
+    svg = figures.progress([Series("a", [1, 2, 3], [0.96, 0.98, 0.99])], images=8400, along="epoch")
+    assert {"98%", "99%"} <= set(texts(svg))
+    path = re.search(r'd="M ([\d.]+) ([\d.]+) \nL ([\d.]+) ([\d.]+) \nL ([\d.]+) ([\d.]+) \n" clip', svg)
+    assert path is not None
+    first, second, third = (float(path[group]) for group in (2, 4, 6))
+    assert first > second > third, "better is higher"
+    assert first - second == pytest.approx(second - third, rel=1e-3), "each half of the errors is the same step"
+
+
+def test_names_of_lines_that_end_close_together_are_a_line_apart() -> None:
+    svg = figures.progress(recipes(8), images=8400, along="CPU seconds")
+    heights = bottoms(svg, [f"recipe-{place}" for place in range(8)])
+    assert heights == sorted(heights, reverse=True), "the best on top"
+    assert min(-np.diff(heights)) >= 12.9
+
+
+def test_names_of_dots_do_not_cover_each_other() -> None:
+    near = [Series(f"recipe-{place}", [100 + place], [0.99 + place / 10_000]) for place in range(5)]
+    heights = sorted(bottoms(figures.costs(near, images=8400), [one.name for one in near]))
+    assert len(heights) == 5
+    assert len(set(heights)) >= 3, "on both sides, above and below"
+
+
+def test_recipe_keeps_its_look_where_another_has_no_curve() -> None:
+    some = recipes(3)
+    svg = figures.progress([Series("none", [], []), *some[1:]], images=8400, along="epoch")
+    assert figures.PALETTE[0] not in svg
+    assert figures.PALETTE[1] in svg
+    assert "none" not in texts(svg)
+
+
+def test_more_recipes_than_colours_still_differ() -> None:
+    looks = {(figures._color(place), figures._marker(place)) for place in range(56)}
+    assert len(looks) == 56
+
+
+def test_perfect_accuracy_has_a_place_on_the_scale() -> None:
+    svg = figures.costs([Series("perfect", [10], [1.0]), Series("good", [5], [0.99])], images=1000)
+    assert markers(svg) == 2
+    assert "inf" not in svg.replace("info", "")
+
+
+@pytest.mark.parametrize("x", [[], [math.nan, math.nan]])
+def test_progress_of_which_nothing_is_known_is_empty_but_drawn(x: list[float]) -> None:
+    svg = figures.progress([Series("a", x, [0.5] * len(x))], images=1000, along="CPU seconds")
+    assert markers(svg) == 0
+    assert "nan" not in svg.lower()
+
+
+def test_values_that_are_not_finite_leave_recipes_in_the_chart() -> None:
+    svg = figures.progress([Series("a", [1, 2, 3], [0.9, math.nan, 0.95])], images=1000, along="epoch")
+    assert markers(svg) == 2
+    assert "nan" not in svg.lower()
 
 
 def test_digit_keeps_every_pixel() -> None:

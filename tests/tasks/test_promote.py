@@ -1,12 +1,11 @@
 """The champion changes hands only when the newcomer is not worse on the same images."""
 
-import numpy as np
 import pytest
 
 from tasks import promote as stage
 from tasks import registry
 from tasks.errors import StoreError
-from tasks.promote import mcnemar, promote
+from tasks.promote import promote
 from tasks.store import Artifact, Store
 from tests.conftest import Chain
 
@@ -86,20 +85,3 @@ def test_too_few_new_images_decide_nothing(
     decision = promote(shelf, newcomer, chain.prepared)
     assert not decision.promoted
     assert decision.because == "only 900 of its validation images are new to the champion, too few to compare on"
-
-
-@pytest.mark.parametrize(
-    ("only_challenger", "only_champion", "p_worse"),
-    [(0, 0, 1.0), (0, 5, 1 / 32), (5, 0, 1.0), (5, 5, 638 / 1024)],
-)
-def test_mcnemar_is_the_exact_one_sided_test(only_challenger: int, only_champion: int, p_worse: float) -> None:
-    both = 20
-    challenger = np.array([True] * (both + only_challenger) + [False] * only_champion)
-    champion = np.array([True] * both + [False] * only_challenger + [True] * only_champion)
-    found = mcnemar(challenger, champion)
-    assert found == {
-        "images": both + only_challenger + only_champion,
-        "only_challenger": only_challenger,
-        "only_champion": only_champion,
-        "p_worse": pytest.approx(p_worse),
-    }

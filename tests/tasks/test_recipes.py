@@ -1,5 +1,8 @@
 """Recipes are data, and a wrong name or value is told in one line."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from tasks import recipes
@@ -14,7 +17,9 @@ def test_every_recipe_names_a_network_and_keeps_to_its_ranges(recipe: recipes.Re
     values |= values.pop("augmentation")
     for name, (low, high) in recipes.RANGES.items():
         assert low <= values[name] <= high
-    assert set(values) == {"name", "network", *recipes.RANGES}
+    for name, words in recipes.CHOICES.items():
+        assert values[name] in words
+    assert set(values) == {"name", "network", *recipes.RANGES, *recipes.CHOICES}
 
 
 def test_changes_reach_the_recipe_and_its_augmentation() -> None:
@@ -41,7 +46,7 @@ def test_changes_are_told_in_the_form_that_makes_them_again() -> None:
         ("epochs=0", "epochs is out of range; expected a whole number from 1 to 1000; received '0'"),
         ("epochs=3.5", "epochs is out of range; expected a whole number from 1 to 1000; received '3.5'"),
         ("epochs", "epochs is out of range; expected a whole number from 1 to 1000; received ''"),
-        ("peak_rate=nan", "peak_rate is out of range; expected a number from 1e-06 to 1; received 'nan'"),
+        ("learning_rate=nan", "learning_rate is out of range; expected a number from 1e-06 to 1; received 'nan'"),
         ("epoch=3", "a recipe has no value 'epoch'; expected NAME=VALUE with one of epochs, min_shown, batch"),
     ],
 )
@@ -53,5 +58,50 @@ def test_a_wrong_change_is_told_with_what_is_right(change: str, told: str) -> No
 
 
 def test_an_unknown_recipe_is_told_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match="there is no recipe 'fats'; expected one of fast"):
+    with pytest.raises(
+        UsageError, match=r"there is no recipe 'fats'; expected one of .*fast.*, or the path of a \.json file"
+    ):
         recipes.find("fats")
+
+
+def test_a_recipe_is_read_from_a_file(tmp_path: Path) -> None:
+    changed = recipes.find("fast", ["epochs=3", "shift=1.5", "optimizer=sgd"])
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(changed.as_parameters()))
+    assert recipes.find(str(path)) == changed
+    path.write_text('{"name": "mine", "network": "lenet", "epochs": 2}')
+    assert recipes.find(str(path), ["seed=7"]) == recipes.Recipe(name="mine", network="lenet", epochs=2, seed=7)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("nonsense", "the recipe cannot be read; expected a JSON object"),
+        ("[]", "the recipe cannot be read; expected a JSON object"),
+        ('{"name": "mine", "network": "lenet"}', "the recipe lacks a value; expected 'epochs'"),
+        ('{"name": "mine", "network": "nope", "epochs": 2}', "there is no network 'nope'; expected one of mlp-sigmoid"),
+        ('{"name": "mine", "network": "lenet", "epochs": 0}', "epochs is out of range; expected a whole number from 1"),
+        ('{"name": "mine", "network": "lenet", "epochs": 2, "x": 1}', "a recipe has no value 'x'; expected NAME=VALUE"),
+        (
+            '{"name": "mine", "network": "lenet", "epochs": 2, "loss": "l"}',
+            "loss is not known; expected one of categorical_crossentropy, binary_crossentropy; received 'l'",
+        ),
+    ],
+)
+def test_a_wrong_file_is_told_with_what_is_right(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(text)
+    with pytest.raises(UsageError) as error:
+        recipes.find(str(path))
+    assert str(error.value).removeprefix(f"{path}: ").startswith(told)
+
+
+def test_a_file_that_is_not_there_is_told() -> None:
+    with pytest.raises(UsageError, match=r"nope\.json: the recipe cannot be read; received No such file"):
+        recipes.find("nope.json")
+
+
+def test_neighbouring_seeds_share_no_member() -> None:
+    first, second = recipes.seeded([recipes.find("fast", ["members=5"])], 2)
+    assert not {one.seed for one in first.each_member()} & {one.seed for one in second.each_member()}
+    assert all(one.members == 1 for one in first.each_member())

@@ -1,0 +1,76 @@
+"""The flow `compare`: every recipe on the same data, side by side on one page."""
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+
+from flows.learning import learn
+from tasks import recipes, settings
+from tasks.comparison import Failure
+from tasks.errors import FitError
+from tasks.evaluate import evaluate_stage as evaluate
+from tasks.expectations import Limits
+from tasks.ingest import ingest_stage as ingest
+from tasks.package import package_stage as package
+from tasks.prepare import prepare_stage as prepare
+from tasks.rank import Contender
+from tasks.rank import rank_stage as rank
+from tasks.recipes import Recipe
+from tasks.stage import each
+from tasks.store import Artifact, Store
+from tasks.validate import validate_stage as validate
+
+
+@flow(name="compare", flow_run_name="compare on {data}", persist_result=False)
+def compare(
+    data: str = "sample",
+    names: list[str] | None = None,
+    seeds: int = 1,
+    changes: list[str] | None = None,
+    max_bad_rows: float = 0.001,
+    refit: bool = False,
+    workers: int = 1,
+    fresh: bool = False,
+) -> Artifact:
+    """Fit recipes on the same training part and rank them on the same validation part.
+
+    Args:
+        data: `sample`, `mnist`, `kaggle`, or the path of a file or folder of digits.
+        names: the recipes, or paths of .json files that hold one; all of ours where none is named.
+        seeds: how often each is fitted, each time with the next seed.
+        changes: values to change in every recipe, such as `epochs=3`.
+        max_bad_rows: share of the training rows that may be left out because they are not digits.
+        refit: fit each once more on training and validation part together and report it on a labelled test part, as
+            the authors of MNIST's recipes did.
+        workers: processes that fit at the same time.
+        fresh: do the work again where it is done already.
+    """
+    here = settings.load()
+    store = Store(here.artifacts, flow_run=flow_run.get_id())
+    entrants = recipes.seeded([recipes.find(name, changes or ()) for name in names or recipes.RECIPES], seeds)
+
+    dataset = ingest(store, data, here, fresh=fresh)
+    validation = validate(store, dataset, limits=Limits(bad_rows=max_bad_rows), fresh=fresh)
+    prepared = prepare(store, dataset, validation, fresh=fresh)
+    outcomes = each(contend, [(store, prepared, recipe, refit, fresh) for recipe in entrants], workers=workers)
+    contenders = [one for one in outcomes if isinstance(one, Contender)]
+    failures = [one for one in outcomes if isinstance(one, Failure)]
+    return rank(store, prepared, contenders, failures, fresh=fresh)
+
+
+# Its stages try again by themselves.
+@task(task_run_name="{recipe.name} seed {recipe.seed}", cache_policy=NO_CACHE, persist_result=False)
+def contend(store: Store, prepared: Artifact, recipe: Recipe, refit: bool, fresh: bool) -> Contender | Failure:
+    """One recipe with one seed: fitted, judged and packaged. A fit that diverges does not end the comparison."""
+    try:
+        model = learn(store, prepared, recipe, fresh=fresh)
+        again = learn(store, prepared, recipe, judged=model, fresh=fresh) if refit else None
+    except FitError as error:
+        return Failure(recipe.name, recipe.seed, str(error))
+    return Contender(
+        recipe,
+        model=model,
+        evaluation=evaluate(store, model, prepared, fresh=fresh),
+        package=package(store, model, prepared, fresh=fresh),
+        refitted=package(store, again, prepared, fresh=fresh) if again else None,
+    )

@@ -1,0 +1,68 @@
+"""What a person is shown of recipes, as tables for the terminal."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.networks import NETWORKS
+from tasks.recipes import PUBLISHED, RECIPES, Recipe
+from tasks.store import Artifact, Store, lineage
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def recipe_table(store: Store) -> "Table":
+    """Every recipe: network, training, protocol and figure of its author, and the last result measured here."""
+    from rich.table import Table
+
+    table = Table("recipe", "network", "training", "author", "last measured here", box=None, header_style="bold")
+    measured = _measured(store)
+    for recipe in RECIPES.values():
+        table.add_row(recipe.name, _network(recipe), _training(recipe), _author(recipe), measured.get(recipe.name, "–"))
+        table.add_section()
+    return table
+
+
+def _network(recipe: Recipe) -> str:
+    first = (NETWORKS[recipe.network].__doc__ or "").partition("\n")[0]
+    return f"{recipe.members} × {first}" if recipe.members > 1 else first
+
+
+def _training(recipe: Recipe) -> str:
+    changes = [f"{name} {value:g}" for name, value in vars(recipe.augmentation).items() if value]
+    parts = [
+        f"{recipe.epochs} epochs of batch {recipe.batch}",
+        f"{recipe.optimizer} {recipe.learning_rate:g} {recipe.schedule}",
+        recipe.loss.replace("_crossentropy", " cross-entropy"),
+        f"stops after {recipe.patience} epochs without gain" if recipe.patience else "",
+        f"label smoothing {recipe.label_smoothing:g}" if recipe.label_smoothing else "",
+        f"augmented: {', '.join(changes)}" if changes else "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def _author(recipe: Recipe) -> str:
+    published = PUBLISHED.get(recipe.name)
+    if not published:
+        return "ours"
+    figure = f"{published.accuracy:.2%}" if published.accuracy else "no figure"
+    return f"{figure}; {published.protocol}"
+
+
+def _measured(store: Store) -> dict[str, str]:
+    """The newest evaluation of each recipe as it is, in words."""
+    found: dict[str, str] = {}
+    for evaluation in (one for one in store.all() if one.kind == "evaluation"):
+        ancestors = [one for one in lineage(store, evaluation).values() if one]
+        model = next(one for one in ancestors if one.name == evaluation.manifest().inputs[0])
+        recipe = RECIPES.get(model.manifest().parameters["name"])
+        if recipe and recipe.as_parameters().items() <= model.manifest().parameters.items():
+            found[recipe.name] = _result(evaluation, ancestors)
+    return found
+
+
+def _result(evaluation: Artifact, ancestors: list[Artifact]) -> str:
+    data = next(one.manifest().source["data"] for one in ancestors if one.kind == "dataset")
+    metrics = evaluation.metrics
+    test = f", {metrics['test']['accuracy']:.2%} of its test part" if metrics["test"] else ""
+    return f"{metrics['accuracy']:.2%} of {metrics['images']:,} ({Path(data).name}){test}"

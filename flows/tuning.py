@@ -1,0 +1,82 @@
+"""The flow `tune`: trials of a recipe with other values, and the best of them as a recipe to run."""
+
+import logging
+from dataclasses import replace
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from tasks import recipes, settings, studies
+from tasks.errors import FitError
+from tasks.expectations import Limits
+from tasks.fit import GivenUp, epochs_for, fit
+from tasks.ingest import ingest_stage as ingest
+from tasks.prepare import prepare_stage as prepare
+from tasks.recipes import Recipe
+from tasks.stage import stage
+from tasks.store import Artifact, Store
+from tasks.tune import tune_stage as choose
+from tasks.validate import validate_stage as validate
+
+log = logging.getLogger(__name__)
+
+
+@flow(name="tune", flow_run_name="tune {recipe} on {data}", persist_result=False)
+def tune(
+    data: str = "sample",
+    recipe: str = "fast",
+    trials: int = 20,
+    changes: list[str] | None = None,
+    max_bad_rows: float = 0.001,
+) -> Artifact:
+    """Try a recipe with other values and keep those that read the validation part best.
+
+    Args:
+        data: `sample`, `mnist`, `kaggle`, or the path of a file or folder of digits.
+        recipe: name of the recipe to start from, or the path of a .json file that holds one.
+        trials: how many in all; those of earlier runs on the same data count.
+        changes: values of the recipe to change beforehand, such as `epochs=3`.
+        max_bad_rows: share of the training rows that may be left out because they are not digits.
+    """
+    here = settings.load()
+    store = Store(here.artifacts, flow_run=flow_run.get_id())
+    base = recipes.find(recipe, changes or ())
+
+    dataset = ingest(store, data, here)
+    validation = validate(store, dataset, limits=Limits(bad_rows=max_bad_rows))
+    prepared = prepare(store, dataset, validation)
+    with studies.alone(store.root):
+        for number in range(studies.finished(studies.opened(store.root, base, prepared.name)) + 1, trials + 1):
+            attempt(store, prepared, base, number)
+        return choose(store, prepared, base)
+
+
+def try_once(store: Store, prepared: Artifact, base: Recipe, number: int) -> None:
+    """The study's next trial: fitted, and told how well it reads the validation part; given up where it is hopeless."""
+    from optuna.trial import TrialState
+
+    study = studies.opened(store.root, base, prepared.name)
+    trial = study.ask()
+    recipe = replace(studies.drawn(trial, base), members=1)  # one of them says enough
+    last = epochs_for(recipe, prepared.metrics["train"])
+
+    def watch(epoch: int, accuracy: float) -> None:
+        trial.report(accuracy, epoch)
+        if epoch < last and trial.should_prune():
+            raise GivenUp("given up, below the median")
+
+    changed = ", ".join(f"{key} {value:.3g}" for key, value in trial.params.items())
+    try:
+        model = fit(store, prepared, recipe, watch=watch)
+    except (GivenUp, FitError) as error:
+        trial.set_user_attr("ended", str(error))
+        study.tell(trial, state=TrialState.PRUNED)
+        log.info("trial %d ended: %s (%s)", number, error, changed)
+        return
+    trial.set_user_attr("model", model.name)
+    accuracy = model.metrics["accuracy"]
+    study.tell(trial, accuracy)
+    log.info("trial %d: %.2f %% with %s", number, 100 * accuracy, changed)
+
+
+attempt = stage(try_once, run_name="trial {number}")

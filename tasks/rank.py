@@ -1,0 +1,153 @@
+"""The last stage of `compare`, rank: recipes that were fitted and judged on the same data, on one page.
+
+Makes a `comparison`: report.html, leaderboard.md and leaderboard.csv.
+"""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tasks import answers, digits, history, leaderboard
+from tasks.comparison import Comparison, Entry, Failure, rows
+from tasks.digits import Digits
+from tasks.recipes import PUBLISHED, Recipe
+from tasks.scorer import Scorer, default_model
+from tasks.stage import stage
+from tasks.store import Artifact, Draft, Store, lineage
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A recipe with what came of it.
+
+    refitted: package of the same recipe fitted on training and validation part together, where that was asked for.
+    """
+
+    recipe: Recipe
+    model: Artifact
+    evaluation: Artifact
+    package: Artifact
+    refitted: Artifact | None = None
+
+
+def rank(
+    store: Store,
+    prepared: Artifact,
+    contenders: Sequence[Contender],
+    failures: Sequence[Failure] = (),
+    *,
+    fresh: bool = False,
+) -> Artifact:
+    """The comparison of contenders, all judged on the validation part of `prepared`."""
+
+    def build(draft: Draft) -> dict[str, Any]:
+        comparison = _comparison(store, prepared, contenders, failures)
+        for name, text in {
+            "report.html": leaderboard.render(comparison),
+            "leaderboard.md": leaderboard.to_markdown(comparison),
+            "leaderboard.csv": leaderboard.to_csv(comparison),
+        }.items():
+            (draft.folder / name).write_text(text, encoding="utf-8")
+        return {
+            "images": comparison.images,
+            "accuracy": {row.recipe: row.score.accuracy for row in rows(comparison)},
+        }
+
+    inputs = [prepared]
+    for one in contenders:
+        inputs += [artifact for artifact in (one.model, one.evaluation, one.package, one.refitted) if artifact]
+    parameters = {"failures": [vars(failure) for failure in failures]}
+    return store.make("comparison", build, code=__name__, parameters=parameters, inputs=inputs, fresh=fresh)
+
+
+def _comparison(
+    store: Store, prepared: Artifact, contenders: Sequence[Contender], failures: Sequence[Failure]
+) -> Comparison:
+    source = next(one for one in lineage(store, prepared).values() if one and one.kind == "dataset").manifest().source
+    names = list(dict.fromkeys([one.recipe.name for one in contenders] + [one.recipe for one in failures]))
+    manifest = prepared.manifest()
+    test = _labelled_test(prepared)
+    return Comparison(
+        title=f"{len(names)} recipes on {Path(source['data']).name}",
+        source=source["data"],
+        images=prepared.metrics["validation"],
+        prepared=prepared.name,
+        entries=[_entry(one, test) for one in contenders],
+        failures=failures,
+        reported={name: (PUBLISHED[name].protocol, PUBLISHED[name].accuracy) for name in names if name in PUBLISHED},
+        versions=manifest.versions,
+        commit=manifest.commit,
+        reproduce=_command(source["data"], names, contenders),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _entry(contender: Contender, test: Digits | None) -> Entry:
+    fitted, judged, packed = (one.metrics for one in (contender.model, contender.evaluation, contender.package))
+    forms = packed["forms"]
+    return Entry(
+        recipe=contender.recipe.name,
+        seed=contender.recipe.seed,
+        model=contender.model.name,
+        right=answers.read(contender.evaluation.path / "answers.parquet").right,
+        loss=judged["loss"],
+        test=_of(judged["test"]),
+        refitted_test=_answered(contender.refitted, test),
+        best_epoch=fitted["best_epoch"],
+        epochs=fitted["epochs"],
+        cpu=fitted["fit_cpu_seconds"],
+        wall=fitted["fit_wall_seconds"],
+        parameters=fitted["parameters"],
+        int8_bytes=forms["int8.tflite"]["bytes"] if forms["int8.tflite"]["accepted"] else None,
+        rate=forms[packed["default"]]["images_per_cpu_second"],
+        history=history.read(contender.model.path / "history.csv"),
+        notes=_notes(contender.recipe, fitted, judged, forms),
+    )
+
+
+def _notes(recipe: Recipe, fitted: dict[str, Any], judged: dict[str, Any], forms: dict[str, Any]) -> list[str]:
+    notes = []
+    if recipe.members > 1:
+        notes.append(f"{recipe.members} members")
+    if recipe.patience and fitted["epochs"] < recipe.epochs:
+        notes.append(f"stopped early, at {fitted['epochs']} of {recipe.epochs} epochs")
+    overfitting = judged["overfitting"]
+    if overfitting["verdict"] != "none":
+        begins = f" from epoch {overfitting['begins']}" if overfitting["begins"] else ""
+        notes.append(f"overfits{begins} ({100 * overfitting['gap']:.2f} points)")
+    robustness = judged["robustness"]
+    notes.append(f"{robustness['mean']:.1%} under everyday changes")
+    if not forms["int8.tflite"]["accepted"]:
+        notes.append("int8 refused, it loses too much")
+    return notes
+
+
+def _of(score: dict[str, Any] | None) -> tuple[int, int] | None:
+    return (round(score["accuracy"] * score["images"]), score["images"]) if score else None
+
+
+def _labelled_test(prepared: Artifact) -> Digits | None:
+    path = prepared.path / "test.parquet"
+    test = digits.read(path) if path.exists() else None
+    return test if test is not None and test.labels is not None else None
+
+
+def _answered(package: Artifact | None, test: Digits | None) -> tuple[int, int] | None:
+    if not package or test is None:
+        return None
+    labels = Scorer(default_model(package)).probabilities(test.images).argmax(axis=1)
+    return int((labels == test.labels).sum()), len(test)
+
+
+def _command(data: str, names: list[str], contenders: Sequence[Contender]) -> str:
+    """The call that makes this again, but for values of recipes that were changed."""
+    seeds = len({one.recipe.seed for one in contenders})
+    refit = any(one.refitted for one in contenders)
+    words = ["digits compare", "--data", shlex.quote(data), "--recipes", ",".join(names)]
+    return " ".join([*words, *(["--seeds", str(seeds)] if seeds > 1 else []), *(["--refit"] if refit else [])])
+
+
+rank_stage = stage(rank)

@@ -1,0 +1,87 @@
+"""The last stage of the flow `tune`: what its trials found.
+
+Makes a `tuning`: recipe.json, the best trial as a recipe that can be run; trials.csv, every trial; and report.html.
+"""
+
+import json
+import shlex
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tasks import recipes, studies, tuning_report
+from tasks.errors import FitError
+from tasks.recipes import Recipe
+from tasks.stage import stage
+from tasks.store import Artifact, Draft, Store, lineage
+from tasks.tuning_report import Trial, Tuning
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+
+def tune(store: Store, prepared: Artifact, base: Recipe) -> Artifact:
+    """The tuning of a recipe on prepared data, from the trials that its study holds by now.
+
+    Raises: FitError if none of them came to its end.
+    """
+    study = studies.opened(store.root, base, prepared.name)
+    if not any(_ended(trial) for trial in study.trials):
+        raise FitError(
+            "no trial came to its end", expected="at least one", remedy="try more of them, or start from a lower rate"
+        )
+    best, manifest = study.best_trial, prepared.manifest()
+    recipe = replace(recipes.changed(base, best.params), name=f"{base.name}-tuned")
+
+    def build(draft: Draft) -> dict[str, Any]:
+        tuning = Tuning(
+            recipe=base.name,
+            best=recipe.as_parameters(),
+            trials=[_trial(one) for one in study.trials if one.state.is_finished()],
+            images=prepared.metrics["validation"],
+            prepared=prepared.name,
+            importance=studies.importance(study),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            reproduce=_command(store, prepared, base, studies.finished(study)),
+            versions=manifest.versions,
+            commit=manifest.commit,
+        )
+        (draft.folder / "recipe.json").write_text(json.dumps(recipe.as_parameters(), indent=2) + "\n", encoding="utf-8")
+        (draft.folder / "trials.csv").write_text(tuning_report.to_csv(tuning), encoding="utf-8")
+        (draft.folder / "report.html").write_text(tuning_report.render(tuning), encoding="utf-8")
+        return {"trials": studies.finished(study), "accuracy": best.value, "model": best.user_attrs["model"]}
+
+    return store.make(
+        "tuning",
+        build,
+        code=__name__,
+        parameters={"recipe": base.as_parameters(), "trials": len(study.trials)},
+        inputs=[prepared, store.get(best.user_attrs["model"])],
+    )
+
+
+def _ended(trial: "FrozenTrial") -> bool:
+    """Whether it came to its end; one that was given up has the accuracy of its last epoch as its value."""
+    return trial.state.name == "COMPLETE"
+
+
+def _trial(trial: "FrozenTrial") -> Trial:
+    return Trial(
+        number=trial.number + 1,
+        accuracy=trial.value if _ended(trial) else None,
+        epochs=dict(sorted(trial.intermediate_values.items())),
+        values=trial.params,
+        seconds=trial.duration.total_seconds() if trial.duration else None,
+        note=trial.user_attrs.get("ended", "" if _ended(trial) else "killed, and tried again"),
+    )
+
+
+def _command(store: Store, prepared: Artifact, base: Recipe, trials: int) -> str:
+    """The call that makes this again."""
+    dataset = next(one for one in lineage(store, prepared).values() if one and one.kind == "dataset")
+    changes = [f"--set {change}" for change in recipes.changes(base.as_parameters())]
+    data = shlex.quote(dataset.manifest().source["data"])
+    return " ".join(["digits tune", "--data", data, "--recipe", base.name, "--trials", str(trials), *changes])
+
+
+tune_stage = stage(tune)
