@@ -356,6 +356,7 @@ def unwritable(root: Path, error: OSError) -> StoreError:
     return StoreError(
         "the artifacts folder cannot be written",
         file=str(root),
-        received=error.strerror or str(error),
+        # HDF5 puts a paragraph where others have "No space left on device".
+        received=os.strerror(error.errno) if error.errno else str(error),
         remedy="free space, mend the permissions, or set DIGITS_HOME to another folder",
     )

@@ -13,6 +13,7 @@ from tasks import digits as digit_files
 from tasks.digits import PIXEL_COLUMNS, PIXELS, Digits
 from tasks.settings import Settings
 from tasks.sources import recognise
+from tasks.store import Artifact, Draft, Store
 
 LABELLED = ("label", *PIXEL_COLUMNS)
 
@@ -33,6 +34,17 @@ def digits(n: int, seed: int = 0, start: int = 0) -> Digits:
     by_class = [shuffled[sample.known_labels[shuffled] == label] for label in range(10)]
     rows = np.stack(by_class, axis=1).ravel()[start : start + n]
     return Digits(np.arange(1, n + 1, dtype=np.int32), sample.images[rows], sample.known_labels[rows])
+
+
+def prepared(store: Store, training: Digits, judging: Digits) -> Artifact:
+    """Prepared data without what comes before; enough for a fit."""
+
+    def build(draft: Draft) -> dict[str, int]:
+        digit_files.write(draft.folder / "train.parquet", training, {})
+        digit_files.write(draft.folder / "validation.parquet", judging, {})
+        return {"train": len(training), "validation": len(judging)}
+
+    return store.make("prepared", build, code="tasks.prepare", parameters={})
 
 
 def unlabelled(some: Digits) -> Digits:

@@ -1,5 +1,6 @@
 """A fit learns, repeats, goes on after a kill, and stops when it diverges."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -11,9 +12,11 @@ import pytest
 
 from tasks import digits, history, networks, recipes
 from tasks.digits import Digits
-from tasks.errors import FitError
-from tasks.fit import epochs_for, train
+from tasks.errors import FitError, StoreError
+from tasks.fit import epochs_for, fit, train
 from tasks.models import load, predict
+from tasks.store import Store
+from tests import making
 from tests.conftest import Chain
 
 QUICK = recipes.find("fast", ["epochs=2", "min_shown=0", "batch=32"])
@@ -52,14 +55,14 @@ def killed_after_two_epochs(parts: tuple[Digits, Digits], scratch: Path) -> None
             if epoch == 2:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    from tasks import fit
+    from tasks import fit as stage
 
-    real = fit.progress
-    fit.progress = lambda *_: __import__("contextlib").nullcontext(Killer())  # type: ignore[assignment]
+    real = stage.progress
+    stage.progress = lambda *_: __import__("contextlib").nullcontext(Killer())  # type: ignore[assignment]
     try:
         train(replace(QUICK, epochs=4), *parts, scratch)
     finally:
-        fit.progress = real
+        stage.progress = real
 
 
 def test_a_killed_fit_goes_on_after_its_last_whole_epoch(parts: tuple[Digits, Digits], tmp_path: Path) -> None:
@@ -82,6 +85,31 @@ def test_a_fit_that_was_done_when_it_was_killed_is_not_done_again(parts: tuple[D
     again = predict(train(QUICK, *parts, tmp_path), parts[1].images)
     np.testing.assert_array_equal(first, again)
     assert (tmp_path / "history.csv").read_text() == before
+
+
+def test_a_disk_that_is_full_at_a_checkpoint_costs_that_epoch_and_not_the_fit(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras
+
+    prepared = making.prepared(store, making.digits(200), making.digits(40, start=200))
+    recipe = recipes.find("mlp-relu", ["epochs=3", "batch=32"])
+    real, saved = keras.Model.save_weights, []
+
+    def full_at_the_second(model: keras.Model, filepath: str, **options: object) -> None:
+        saved.append(filepath)
+        if len(saved) == 2:
+            Path(filepath).write_bytes(b"torn")
+            raise OSError(errno.ENOSPC, "Can't synchronously write data (file write failed: …)")
+        real(model, filepath, **options)
+
+    monkeypatch.setattr(keras.Model, "save_weights", full_at_the_second)
+    with pytest.raises(StoreError, match="cannot be written; received No space left on device; to go on, free space"):
+        fit(store, prepared, recipe)
+    assert not [one for one in store.all() if one.kind == "model"]
+    model = fit(store, prepared, recipe)
+    assert len(saved) == 4
+    assert [epoch["epoch"] for epoch in history.read(model.path / "history.csv")] == [1, 2, 3]
 
 
 def test_a_torn_checkpoint_costs_an_epoch_and_not_the_fit(parts: tuple[Digits, Digits], tmp_path: Path) -> None:
