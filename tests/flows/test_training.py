@@ -42,7 +42,7 @@ def test_from_a_zip_to_a_submission_and_nothing_twice(home: Path) -> None:
     from flows.training import train
 
     archive = making.write_kaggle_zip(home / "d.zip", making.digits(400), making.digits(30, start=400))
-    first = train(data=str(archive), changes=QUICK)
+    first = train(data=str(archive), recipe="mlp-relu", changes=QUICK)
     assert [stage for stage, _, _ in task_runs(home)] == STAGES
     assert first.scores is not None
     assert len((first.scores.path / "submission.csv").read_text().splitlines()) == 31
@@ -59,7 +59,7 @@ def test_from_a_zip_to_a_submission_and_nothing_twice(home: Path) -> None:
     assert [damage(artifact) for artifact in made] == [[]] * 7
     assert first.model.manifest().flow_run
 
-    again = train(data=str(archive), changes=QUICK)
+    again = train(data=str(archive), recipe="mlp-relu", changes=QUICK)
     assert again == first
     assert all(one.reused for one in (again.dataset, again.model, again.package, again.scores) if one)
     assert store.all() == made
