@@ -57,7 +57,7 @@ def try_once(store: Store, prepared: Artifact, base: Recipe, number: int) -> Non
 
     study = studies.opened(store.root, base, prepared.name)
     trial = study.ask()
-    recipe = replace(studies.drawn(trial, base), members=1)  # one of them says enough
+    recipe = replace(studies.drawn(trial, base), members=1, views=0)  # one of them says enough
     last = epochs_for(recipe, prepared.metrics["train"])
 
     def watch(epoch: int, accuracy: float) -> None:

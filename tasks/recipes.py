@@ -58,6 +58,7 @@ class Recipe:
     patience: epochs without a lower validation loss after which the fit stops, and goes back to the best epoch;
         0: all epochs, and the last is kept.
     members: networks, each with a seed of its own, whose answers are averaged.
+    views: pixels by which each image is also shown shifted, in four directions, the answers averaged; 0: as it is only.
     seed: of the weights, the order of the images and the augmentation.
     """
 
@@ -77,6 +78,7 @@ class Recipe:
     augmentation: Augmentation = Augmentation()
     patience: int = 0
     members: int = 1
+    views: int = 0
     seed: int = 42
 
     def as_parameters(self) -> dict[str, Any]:
@@ -85,7 +87,12 @@ class Recipe:
 
     def each_member(self) -> "list[Recipe]":
         """The recipes of the single networks; seeds lie far apart, so that those of neighbouring seeds differ."""
-        return [replace(self, members=1, seed=self.seed + 1000 * index) for index in range(self.members)]
+        return [replace(self, members=1, views=0, seed=self.seed + 1000 * index) for index in range(self.members)]
+
+    @property
+    def combined(self) -> bool:
+        """Whether its model is made of more than one network's answer to the image as it is."""
+        return self.members > 1 or self.views > 0
 
 
 RECIPES = {
@@ -166,6 +173,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "dropout": (0.0, 0.9),
     "patience": (0, 1000),
     "members": (1, 100),
+    "views": (0, 3),
     "seed": (0, 2**31 - 1),
     "rotation": (0.0, 180.0),
     "zoom": (0.0, 0.9),
