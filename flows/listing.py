@@ -24,8 +24,9 @@ def recipe_table(store: Store) -> "Table":
 
 
 def _network(recipe: Recipe) -> str:
-    first = (NETWORKS[recipe.network].__doc__ or "").partition("\n")[0]
-    return f"{recipe.members} × {first}" if recipe.members > 1 else first
+    if recipe.members > 1:
+        return f"{recipe.members} networks in turns of {recipe.network.replace('+', ' and ')}, their answers averaged"
+    return (NETWORKS[recipe.network].__doc__ or "").partition("\n")[0]
 
 
 def _training(recipe: Recipe) -> str:

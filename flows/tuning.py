@@ -1,7 +1,6 @@
 """The flow `tune`: trials of a recipe with other values, and the best of them as a recipe to run."""
 
 import logging
-from dataclasses import replace
 
 from prefect import flow
 from prefect.runtime import flow_run
@@ -57,7 +56,7 @@ def try_once(store: Store, prepared: Artifact, base: Recipe, number: int) -> Non
 
     study = studies.opened(store.root, base, prepared.name)
     trial = study.ask()
-    recipe = replace(studies.drawn(trial, base), members=1, views=0)  # one of them says enough
+    recipe = studies.drawn(trial, base).each_member()[0]  # one of them says enough
     last = epochs_for(recipe, prepared.metrics["train"])
 
     def watch(epoch: int, accuracy: float) -> None:

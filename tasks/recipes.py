@@ -45,7 +45,8 @@ class Published:
 class Recipe:
     """Everything that decides a fit, but for the data.
 
-    network: name of a network of `networks.py`; dropout: the share that it drops before its last layers.
+    network: name of a network of `networks.py`, or several with `+` between them, which the members take in turns.
+    dropout: the share that it drops before its last layers.
     epochs: passes over the training images; more where `min_shown` asks for it.
     min_shown: least number of images to show in all, so that a small set is learned for longer.
     batch: images a step.
@@ -87,13 +88,20 @@ class Recipe:
 
     def each_member(self) -> "list[Recipe]":
         """The recipes of the single networks; seeds lie far apart, so that those of neighbouring seeds differ."""
-        return [replace(self, members=1, views=0, seed=self.seed + 1000 * index) for index in range(self.members)]
+        networks = self.network.split("+")
+        return [
+            replace(self, network=networks[index % len(networks)], members=1, views=0, seed=self.seed + 1000 * index)
+            for index in range(self.members)
+        ]
 
     @property
     def combined(self) -> bool:
         """Whether its model is made of more than one network's answer to the image as it is."""
         return self.members > 1 or self.views > 0
 
+
+# Contrast and noise cost nothing on clean images; without them low contrast was read at 10 %, sensor noise at 91 %.
+ALL_ROUND = Augmentation(rotation=10, zoom=0.1, shear=0.1, shift=2, contrast=0.7, noise=0.2)
 
 RECIPES = {
     recipe.name: recipe
@@ -144,7 +152,23 @@ RECIPES = {
             weight_decay=4e-3,
             label_smoothing=0.1,
             dropout=0.3,
-            augmentation=Augmentation(rotation=10, zoom=0.1, shear=0.1, shift=2, contrast=0.7, noise=0.2),
+            augmentation=ALL_ROUND,
+        ),
+        # Two kinds of networks err on other images: a pair of them gains more than a pair of one kind.
+        Recipe(
+            name="best",
+            network="fast+residual",
+            epochs=24,
+            min_shown=100_000,
+            optimizer="adamw",
+            schedule="one-cycle",
+            learning_rate=6e-3,
+            weight_decay=4e-3,
+            label_smoothing=0.1,
+            dropout=0.25,
+            augmentation=ALL_ROUND,
+            members=6,
+            views=1,
         ),
     )
 }
@@ -279,7 +303,8 @@ def _read(path: Path) -> Recipe:
     return recipe
 
 
-def _network(name: str) -> str:
-    if name not in NETWORKS:
-        raise UsageError(f"there is no network {name!r}", expected=f"one of {', '.join(NETWORKS)}")
-    return name
+def _network(names: str) -> str:
+    for name in names.split("+"):
+        if name not in NETWORKS:
+            raise UsageError(f"there is no network {name!r}", expected=f"one of {', '.join(NETWORKS)}")
+    return names

@@ -12,7 +12,7 @@ from tasks.networks import NETWORKS
 
 @pytest.mark.parametrize("recipe", recipes.RECIPES.values(), ids=lambda recipe: recipe.name)
 def test_every_recipe_names_a_network_and_keeps_to_its_ranges(recipe: recipes.Recipe) -> None:
-    assert recipe.network in NETWORKS
+    assert set(recipe.network.split("+")) <= set(NETWORKS)
     values = recipe.as_parameters()
     values |= values.pop("augmentation")
     for name, (low, high) in recipes.RANGES.items():
@@ -105,3 +105,9 @@ def test_neighbouring_seeds_share_no_member() -> None:
     first, second = recipes.seeded([recipes.find("fast", ["members=5"])], 2)
     assert not {one.seed for one in first.each_member()} & {one.seed for one in second.each_member()}
     assert all(one.members == 1 for one in first.each_member())
+
+
+def test_members_take_networks_in_turns() -> None:
+    recipe = recipes.find("best", ["members=3"])
+    assert [one.network for one in recipe.each_member()] == ["fast", "residual", "fast"]
+    assert not any(one.combined for one in recipe.each_member())
