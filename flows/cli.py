@@ -87,9 +87,10 @@ def compare(
     _look_at_the_call(data, names or [], set_)
     _start_prefect()
     from flows.comparing import compare as flow
+    from flows.listing import leaderboard
 
     made = flow(data, names, seeds, set_, max_bad_rows, refit, workers, fresh)
-    print((made.path / "leaderboard.md").read_text(encoding="utf-8"))
+    _print(leaderboard(made))
     print(f"report      {made.path / 'report.html'}")
 
 

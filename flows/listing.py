@@ -23,6 +23,27 @@ def recipe_table(store: Store) -> "Table":
     return table
 
 
+def leaderboard(comparison: Artifact) -> "Table":
+    """The columns of a comparison that a terminal has room for; the page and the files have them all."""
+    from rich.table import Table
+
+    columns = (
+        "Recipe",
+        "Accuracy",
+        "95 % interval",
+        "Everyday changes",
+        "Test, refitted",
+        "Authors report",
+        "Fit, CPU s",
+    )
+    lines = comparison.metrics["table"]
+    names = [name for name in columns if name in lines[0]]
+    table = Table(*names, box=None, header_style="bold")
+    for line in lines:
+        table.add_row(*(line[name] for name in names))
+    return table
+
+
 def _network(recipe: Recipe) -> str:
     if recipe.members > 1:
         return f"{recipe.members} networks in turns of {recipe.network.replace('+', ' and ')}, their answers averaged"

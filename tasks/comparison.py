@@ -21,7 +21,7 @@ class Entry:
 
     model: name of the artifact, `kind/id`.
     right: bool (n,), which validation images it reads right; the same images in the same order for every entry.
-    loss: mean cross-entropy on them, in nats.
+    loss: mean cross-entropy on them, in nats. robust: mean accuracy under everyday changes of them, 0–1.
     test: right ones and all images of a labelled test part, where there is one.
     refitted_test: the same of the recipe fitted on training and validation part together, which is how MNIST's authors
         report (60,000 to learn from), where that was asked for.
@@ -38,6 +38,7 @@ class Entry:
     model: str
     right: np.ndarray
     loss: float
+    robust: float
     test: tuple[int, int] | None
     refitted_test: tuple[int, int] | None
     best_epoch: int
@@ -111,6 +112,7 @@ class Row:
     score: Score
     deviation: float | None
     loss: float
+    robust: float
     cpu: float
     wall: float
     int8_bytes: int | None
@@ -159,6 +161,7 @@ def _row(comparison: Comparison, recipe: str) -> Row:
         fits=fits,
         score=score(right),
         deviation=float(right.mean(axis=1).std(ddof=1)) if len(fits) > 1 else None,
+        robust=_mean(fit.robust for fit in fits),
         loss=_mean(fit.loss for fit in fits),
         cpu=_mean(fit.cpu for fit in fits),
         wall=_mean(fit.wall for fit in fits),

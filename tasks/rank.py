@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tasks import answers, digits, history, leaderboard
+from tasks import answers, digits, history, leaderboard, recipes
 from tasks.comparison import Comparison, Entry, Failure, rows
 from tasks.digits import Digits
 from tasks.recipes import PUBLISHED, Recipe
@@ -53,7 +53,7 @@ def rank(
             (draft.folder / name).write_text(text, encoding="utf-8")
         return {
             "images": comparison.images,
-            "accuracy": {row.recipe: row.score.accuracy for row in rows(comparison)},
+            "table": leaderboard.table(rows(comparison), failures),
         }
 
     inputs = [prepared]
@@ -94,6 +94,7 @@ def _entry(contender: Contender, test: Digits | None) -> Entry:
         model=contender.model.name,
         right=answers.read(contender.evaluation.path / "answers.parquet").right,
         loss=judged["loss"],
+        robust=judged["robustness"]["mean"],
         test=_of(judged["test"]),
         refitted_test=_answered(contender.refitted, test),
         best_epoch=fitted["best_epoch"],
@@ -118,8 +119,6 @@ def _notes(recipe: Recipe, fitted: dict[str, Any], judged: dict[str, Any], forms
     if overfitting["verdict"] != "none":
         begins = f" from epoch {overfitting['begins']}" if overfitting["begins"] else ""
         notes.append(f"overfits{begins} ({100 * overfitting['gap']:.2f} points)")
-    robustness = judged["robustness"]
-    notes.append(f"{robustness['mean']:.1%} under everyday changes")
     if not forms["int8.tflite"]["accepted"]:
         notes.append("int8 refused, it loses too much")
     return notes
@@ -143,11 +142,19 @@ def _answered(package: Artifact | None, test: Digits | None) -> tuple[int, int] 
 
 
 def _command(data: str, names: list[str], contenders: Sequence[Contender]) -> str:
-    """The call that makes this again, but for values of recipes that were changed."""
+    """The call that makes this again, but for values that were changed in some of the recipes only."""
     seeds = len({one.recipe.seed for one in contenders})
     refit = any(one.refitted for one in contenders)
     words = ["digits compare", "--data", shlex.quote(data), "--recipes", ",".join(names)]
-    return " ".join([*words, *(["--seeds", str(seeds)] if seeds > 1 else []), *(["--refit"] if refit else [])])
+    changed = [_changes(one.recipe) for one in contenders]
+    common = sorted(set.intersection(*changed)) if changed else []
+    words += ["--seeds", str(seeds)] if seeds > 1 else []
+    words += ["--refit"] if refit else []
+    return " ".join([*words, *(f"--set {change}" for change in common)])
+
+
+def _changes(recipe: Recipe) -> set[str]:
+    return {change for change in recipes.changes(recipe.as_parameters()) if not change.startswith("seed=")}
 
 
 rank_stage = stage(rank)

@@ -28,6 +28,7 @@ def entry(recipe: str, answers: np.ndarray, **changed: Any) -> Entry:
         model=f"model/{recipe}",
         right=answers,
         loss=0.05,
+        robust=0.9,
         test=None,
         refitted_test=None,
         best_epoch=2,

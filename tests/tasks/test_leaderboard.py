@@ -86,8 +86,8 @@ def test_csv_has_a_line_a_recipe_and_seed_and_reads_back() -> None:
         ("good", "42"), ("a", "42"), ("a", "43"), ("lost", "7"),
     ]  # fmt: skip
     assert to_csv(made).splitlines()[0] == (
-        "recipe,seed,model,images,right,accuracy,interval_low,interval_high,loss,test_right,test_images,"
-        "refitted_test_right,refitted_test_images,reported_accuracy,reported_protocol,best_epoch,epochs,"
+        "recipe,seed,model,images,right,accuracy,interval_low,interval_high,loss,everyday_changes,test_right,"
+        "test_images,refitted_test_right,refitted_test_images,reported_accuracy,reported_protocol,best_epoch,epochs,"
         "cpu_seconds,wall_seconds,parameters,int8_bytes,images_per_cpu_second,notes,failure"
     )
     second = lines[2]
@@ -106,8 +106,8 @@ def test_markdown_has_a_line_a_recipe_the_best_first() -> None:
     assert len({line.count("|") for line in lines}) == 1
     good = [cell.strip().replace("\u00a0", " ") for cell in lines[4].split("|")[1:-1]]
     assert good == [
-        "good", "97.00 %", "93.61–98.62 %", "–", "0.0500", "–", "99.05 %", "30", "20", "2 of 3", "61,706", "–", "4,321",
-        "overfits from epoch 2",
+        "good", "97.00 %", "93.61–98.62 %", "–", "90.00 %", "0.0500", "–", "99.05 %", "30", "20", "2 of 3", "61,706", "–",
+        "4,321", "overfits from epoch 2",
     ]  # fmt: skip
 
 
@@ -201,7 +201,7 @@ def test_figures_that_are_not_known_are_dashes_and_gaps() -> None:
     lost = [{"epoch": 1, "val_accuracy": math.nan}, {"epoch": 2, "val_accuracy": 0.9}]
     made = comparison(entry("a", right(1), loss=math.nan, rate=math.nan, history=lost), entry("b", right(2)))
     text = words(render(made))
-    assert "a 99.50 % 97.22–99.91 % – 30" in text
+    assert "a 99.50 % 97.22–99.91 % 90.00 % – 30" in text
 
 
 def test_same_comparison_gives_the_same_page(page: str) -> None:
