@@ -4,7 +4,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
-from flows.learning import learn
+from flows.members import learn
 from tasks import recipes, settings
 from tasks.comparison import Failure
 from tasks.errors import FitError

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.learning import learn
+from flows.members import learn
 from tasks import recipes, settings
 from tasks.evaluate import evaluate_stage as evaluate
 from tasks.expectations import Limits

@@ -6,7 +6,6 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from tasks import recipes, settings, studies
-from tasks.errors import FitError
 from tasks.expectations import Limits
 from tasks.fit import GivenUp, epochs_for, fit
 from tasks.ingest import ingest_stage as ingest
@@ -67,15 +66,15 @@ def try_once(store: Store, prepared: Artifact, base: Recipe, number: int) -> Non
     changed = ", ".join(f"{key} {value:.3g}" for key, value in trial.params.items())
     try:
         model = fit(store, prepared, recipe, watch=watch)
-    except (GivenUp, FitError) as error:
+    except GivenUp as error:
         trial.set_user_attr("ended", str(error))
         study.tell(trial, state=TrialState.PRUNED)
-        log.info("trial %d ended: %s (%s)", number, error, changed)
+        log.info("trial %d ended: %s (%s)", trial.number + 1, error, changed)
         return
     trial.set_user_attr("model", model.name)
     accuracy = model.metrics["accuracy"]
     study.tell(trial, accuracy)
-    log.info("trial %d: %.2f %% with %s", number, 100 * accuracy, changed)
+    log.info("trial %d: %.2f %% with %s", trial.number + 1, 100 * accuracy, changed)
 
 
 attempt = stage(try_once, run_name="trial {number}")

@@ -12,12 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks import digits, history, networks
+from tasks import digits, history, learning, networks
 from tasks.best_epoch import BestEpoch
 from tasks.checkpoint import WEIGHTS, mend
 from tasks.digits import Digits
 from tasks.errors import FitError
-from tasks.learning import compiled, judging_batches, training_batches
 from tasks.models import start_tensorflow
 from tasks.progress import progress
 from tasks.recipes import Recipe
@@ -52,19 +51,16 @@ def fit(
     watch: called after each epoch with its number, from 1, and the validation accuracy; may raise GivenUp.
     Raises: FitError if the network does not fit the images, or the loss ceases to be a number.
     """
-    parameters = recipe.as_parameters()
-    if judged:
-        epochs = judged.metrics["best_epoch"] if recipe.patience else judged.metrics["epochs"]
-        recipe = replace(recipe, epochs=epochs, min_shown=0, patience=0)
-        parameters |= {"refit": True}
 
     def build(draft: Draft) -> dict[str, Any]:
         training = digits.read(prepared.path / "train.parquet")
         judging = digits.read(prepared.path / "validation.parquet")
         if judged:
-            model = train(recipe, digits.concatenate([training, judging]), None, draft.scratch)
-        else:
+            model = _refitted(recipe, training, judging, judged, draft.scratch)
+        elif watch:
             model = _watched(recipe, training, judging, draft.scratch, watch)
+        else:
+            model = train(recipe, training, judging, draft.scratch)
         model.save(draft.folder / "model.keras")
         epochs = history.read(draft.scratch / HISTORY)
         history.write(draft.folder / HISTORY, epochs)
@@ -82,15 +78,24 @@ def fit(
         }
 
     inputs = [prepared, judged] if judged else [prepared]
+    parameters = recipe.as_parameters() | ({"refit": True} if judged else {})
     return store.make("model", build, code=__name__, parameters=parameters, inputs=inputs, fresh=fresh)
 
 
 def train(
-    recipe: Recipe, training: Digits, judging: Digits | None, scratch: Path, watch: Watch | None = None
+    recipe: Recipe,
+    training: Digits,
+    judging: Digits | None,
+    scratch: Path,
+    *,
+    until: int | None = None,
+    watch: Watch | None = None,
 ) -> "keras.Model":
     """A fitted model without its optimizer; epochs are judged on `judging`, which nothing is learned from.
 
-    scratch: folder for the checkpoint and the history; what an earlier, killed call left there is gone on from.
+    scratch: folder for the checkpoint and the history; what an earlier, killed call left there is gone on from, and
+        ends in the same model as without the kill.
+    until: last epoch to run of those that the recipe plans, and schedules its rate for.
     Raises: FitError if the network does not fit the images, or the loss ceases to be a number; what was learned up to
         the last good epoch then lies in the scratch folder.
     """
@@ -98,13 +103,17 @@ def train(
     import keras
 
     scratch.mkdir(parents=True, exist_ok=True)
+    # What many fits in one process leave behind is let go.
+    keras.utils.clear_session()
     keras.utils.set_random_seed(recipe.seed)
-    batches = training_batches(recipe, training)
-    epochs = epochs_for(recipe, len(training))
-    model = compiled(recipe, steps=epochs * len(batches))
+    epochs, steps = epochs_for(recipe, len(training)), learning.steps_of(recipe, len(training))
+    until = until or epochs
+    model = learning.compiled(recipe, steps=epochs * steps)
     checkpoint = scratch / "checkpoint"
-    past = history.read(scratch / HISTORY)[: mend(checkpoint)]
-    best = BestEpoch(scratch / "best", recipe.patience, past) if recipe.patience and judging is not None else None
+    done = mend(checkpoint, steps)
+    history.cut(scratch / HISTORY, done)
+    early = recipe.patience and judging is not None
+    best = BestEpoch(scratch / "best", recipe.patience, history.read(scratch / HISTORY)) if early else None
 
     def ended(epoch: int, logs: dict[str, float]) -> None:
         _check(logs)
@@ -112,28 +121,31 @@ def train(
             best.ended(model, epoch + 1, logs["val_cross_entropy"])
             model.stop_training = best.exhausted
 
-    with progress(epochs, len(batches)) as shown:
-        callbacks = [
-            *_clock(),
-            keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: _check(logs), on_epoch_end=ended),
-            # Before the checkpoint: a kill between the two repeats a line, which `history.read` drops.
-            keras.callbacks.CSVLogger(scratch / HISTORY, append=True),
-            keras.callbacks.BackupAndRestore(checkpoint, double_checkpoint=True, delete_checkpoint=False),
-            shown,
-        ]
+    def told(epoch: int, logs: dict[str, float]) -> None:
         if watch:
-            told = watch
-            callbacks.append(
-                keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: told(epoch + 1, logs["val_accuracy"]))
-            )
+            watch(epoch + 1, logs["val_accuracy"])
+
+    with progress(until, steps) as shown:
         try:
             model.fit(
-                batches,
-                validation_data=None if judging is None else judging_batches(judging),
-                epochs=len(past) if best and best.exhausted else epochs,
+                learning.training_batches(recipe, training, range(done, until)),
+                validation_data=None if judging is None else learning.judging_batches(judging),
+                steps_per_epoch=steps,
+                epochs=done if best and best.exhausted else until,
                 verbose=0,
-                shuffle=False,  # the batches are
-                callbacks=callbacks,
+                callbacks=[
+                    *_clock(),
+                    keras.callbacks.LambdaCallback(
+                        on_epoch_begin=lambda epoch, logs: learning.reseed(model, recipe.seed, epoch),
+                        on_train_batch_end=lambda batch, logs: _check(logs),
+                        on_epoch_end=ended,
+                    ),
+                    # Before the checkpoint, which says what of it counts.
+                    keras.callbacks.CSVLogger(scratch / HISTORY, append=True),
+                    keras.callbacks.BackupAndRestore(checkpoint, double_checkpoint=True, delete_checkpoint=False),
+                    shown,
+                    keras.callbacks.LambdaCallback(on_epoch_end=told),
+                ],
             )
         except FloatingPointError:
             raise _diverged(recipe, model, scratch) from None
@@ -142,12 +154,22 @@ def train(
     return _bare(recipe, model)
 
 
-def _watched(recipe: Recipe, training: Digits, judging: Digits, scratch: Path, watch: Watch | None) -> "keras.Model":
+def _refitted(recipe: Recipe, training: Digits, judging: Digits, judged: Artifact, scratch: Path) -> "keras.Model":
+    """The same plan on all images; where the judged one stopped early, as far as its best epoch."""
+    found = judged.metrics
+    planned = epochs_for(recipe, len(training))
+    until = found["best_epoch"] if recipe.patience else found["epochs"]
+    recipe = replace(recipe, epochs=planned, min_shown=0)
+    return train(recipe, digits.concatenate([training, judging]), None, scratch, until=until)
+
+
+def _watched(recipe: Recipe, training: Digits, judging: Digits, scratch: Path, watch: Watch) -> "keras.Model":
+    """Nothing stays of a fit that is given up, or that diverges."""
     try:
-        return train(recipe, training, judging, scratch, watch)
-    except GivenUp:
-        shutil.rmtree(scratch)
-        raise
+        return train(recipe, training, judging, scratch, watch=watch)
+    except (GivenUp, FitError) as error:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise GivenUp("diverged" if isinstance(error, FitError) else str(error)) from error
 
 
 def epochs_for(recipe: Recipe, images: int) -> int:

@@ -14,22 +14,43 @@ if TYPE_CHECKING:
 EVALUATION_BATCH = 500  # images; larger ones only cost memory
 
 
-def training_batches(recipe: Recipe, training: Digits) -> "tf.data.Dataset":
-    """Shuffled, augmented batches: images float32 (batch, 28, 28, 1), 0–255, and one-hot labels."""
+def steps_of(recipe: Recipe, images: int) -> int:
+    """Steps of an epoch. There is no last batch of a few images: it would count as much in batch norm as a full one."""
+    return images // min(recipe.batch, images)
+
+
+def training_batches(recipe: Recipe, training: Digits, epochs: range) -> "tf.data.Dataset":
+    """Shuffled, augmented batches of those epochs: images float32 (batch, 28, 28, 1), 0–255, and one-hot labels.
+
+    Order and augmentation of an epoch depend on the seed and its number alone, so that a fit which goes on after a kill
+    is shown what it would have been shown.
+    """
     import tensorflow as tf
 
     images = tf.constant(training.images[..., None])
     labels = tf.one_hot(training.known_labels, digits.CLASSES)
-    # A last batch of a few images would count as much in batch norm as a full one.
-    whole = min(recipe.batch, len(training))
-    order = tf.data.Dataset.range(len(training)).shuffle(len(training), recipe.seed).batch(whole, drop_remainder=True)
-    seeds = tf.data.Dataset.random(recipe.seed, rerandomize_each_iteration=True).batch(2)
+    rows = tf.range(len(training), dtype=tf.int64)
+    steps, size = steps_of(recipe, len(training)), min(recipe.batch, len(training))
 
-    def batch(rows: "tf.Tensor", seed: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
+    def epoch(number: "tf.Tensor") -> "tf.data.Dataset":
+        order = tf.random.experimental.stateless_shuffle(rows, seed=tf.stack([tf.cast(recipe.seed, tf.int64), number]))
+        batches = tf.data.Dataset.from_tensor_slices(order).batch(size, drop_remainder=True)
+        return tf.data.Dataset.zip(tf.data.Dataset.range(number * steps, (number + 1) * steps), batches)
+
+    def batch(step: "tf.Tensor", rows: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
         shown = tf.cast(tf.gather(images, rows), tf.float32)
+        seed = tf.stack([tf.cast(recipe.seed, tf.int64), step])
         return augment(shown, seed, recipe.augmentation), tf.gather(labels, rows)
 
-    return tf.data.Dataset.zip(order, seeds).map(batch, num_parallel_calls=1).prefetch(2)
+    numbers = tf.data.Dataset.range(epochs.start, epochs.stop)
+    return numbers.flat_map(epoch).map(batch, num_parallel_calls=1).prefetch(2)
+
+
+def reseed(model: "keras.Model", seed: int, epoch: int) -> None:
+    """Let dropout draw what the seed and the epoch say: Keras's checkpoints do not keep how far it was."""
+    for number, layer in enumerate(model._flatten_layers()):
+        if hasattr(layer, "seed_generator"):
+            layer.seed_generator.state.assign([seed % 2**32, 1000 * epoch + number])
 
 
 def judging_batches(judging: Digits) -> "tf.data.Dataset":

@@ -1,26 +1,28 @@
 """What a kill has torn is put right before Keras looks at it."""
 
+import json
 from pathlib import Path
 
 import h5py
 import pytest
 
-from tasks.checkpoint import METADATA, WEIGHTS, mend
+from tasks.checkpoint import METADATA, STEPS, WEIGHTS, mend
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Epoch 3, and epoch 2 before it."""
+    """Epoch 3, and epoch 2 before it, of ten steps each."""
     for ending, epoch in (("", 3), (".bkp", 2)):
         with h5py.File(tmp_path / f"{WEIGHTS}{ending}", "w") as file:
+            file[STEPS] = 10 * epoch
             file["weights"] = [float(epoch)] * 1000
-        (tmp_path / f"{METADATA}{ending}").write_text(f'{{"epoch": {epoch}}}')
+        (tmp_path / f"{METADATA}{ending}").write_text(f'{{"epoch": {epoch}, "batch": 0}}')
     return tmp_path
 
 
-def epochs(folder: Path) -> tuple[str, float]:
+def epochs(folder: Path) -> tuple[int, float]:
     with h5py.File(folder / WEIGHTS) as file:
-        return (folder / METADATA).read_text(), file["weights"][0]
+        return json.loads((folder / METADATA).read_text())["epoch"], file["weights"][0]
 
 
 def tear(path: Path) -> None:
@@ -28,24 +30,30 @@ def tear(path: Path) -> None:
 
 
 def test_a_whole_checkpoint_is_left_alone(folder: Path) -> None:
-    mend(folder)
-    assert epochs(folder) == ('{"epoch": 3}', 3)
+    assert mend(folder, steps=10) == 3
+    assert epochs(folder) == (3, 3)
 
 
-@pytest.mark.parametrize("torn", [WEIGHTS, METADATA])
-def test_for_a_torn_one_the_one_before_is_taken(folder: Path, torn: str) -> None:
-    tear(folder / torn)
-    mend(folder)
-    assert epochs(folder) == ('{"epoch": 2}', 2)
+def test_for_a_torn_one_the_one_before_is_taken(folder: Path) -> None:
+    tear(folder / WEIGHTS)
+    assert mend(folder, steps=10) == 2
+    assert epochs(folder) == (2, 2)
+
+
+@pytest.mark.parametrize("metadata", ['{"epoch": 2, "batch": 0}', '{"epo', ""])
+def test_a_kill_before_the_metadata_were_written_costs_nothing(folder: Path, metadata: str) -> None:
+    (folder / METADATA).write_text(metadata)
+    assert mend(folder, steps=10) == 3
+    assert epochs(folder) == (3, 3)
 
 
 def test_without_a_whole_one_there_is_none(folder: Path) -> None:
     tear(folder / WEIGHTS)
-    (folder / f"{METADATA}.bkp").write_text("")
-    mend(folder)
+    tear(folder / f"{WEIGHTS}.bkp")
+    assert mend(folder, steps=10) == 0
     assert not folder.exists()
 
 
 def test_before_the_first_there_is_nothing_to_mend(tmp_path: Path) -> None:
-    mend(tmp_path / "none")
+    assert mend(tmp_path / "none", steps=10) == 0
     assert not (tmp_path / "none").exists()

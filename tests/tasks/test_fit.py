@@ -73,10 +73,13 @@ def test_a_killed_fit_goes_on_after_its_last_whole_epoch(parts: tuple[Digits, Di
     assert process.exitcode == -signal.SIGKILL
     before = history.read(tmp_path / "history.csv")
     assert len(before) == 2
-    train(replace(QUICK, epochs=4), *parts, tmp_path)
+    resumed = train(replace(QUICK, epochs=4), *parts, tmp_path)
     after = history.read(tmp_path / "history.csv")
     assert after[:2] == before
     assert [epoch["epoch"] for epoch in after] == [1, 2, 3, 4]
+    unbroken = train(replace(QUICK, epochs=4), *parts, tmp_path / "unbroken")
+    images = parts[1].images
+    np.testing.assert_allclose(predict(resumed, images), predict(unbroken, images), atol=1e-4)
 
 
 def test_a_fit_that_was_done_when_it_was_killed_is_not_done_again(parts: tuple[Digits, Digits], tmp_path: Path) -> None:

@@ -106,8 +106,8 @@ def test_markdown_has_a_line_a_recipe_the_best_first() -> None:
     assert len({line.count("|") for line in lines}) == 1
     good = [cell.strip().replace("\u00a0", " ") for cell in lines[4].split("|")[1:-1]]
     assert good == [
-        "good", "97.00 %", "93.61–98.62 %", "–", "90.00 %", "0.0500", "–", "99.05 %", "30", "20", "2 of 3", "61,706", "–",
-        "4,321", "overfits from epoch 2",
+        "good", "97.00 %", "93.61–98.62 %", "–", "90.00 %", "0.0500", "–", "99.05 %", "30", "20", "2 of 3", "61,706",
+        "–", "4,321", "overfits from epoch 2",
     ]  # fmt: skip
 
 
