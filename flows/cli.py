@@ -83,14 +83,16 @@ def compare(
     fresh: Fresh = False,
 ) -> None:
     """Fit several recipes on the same data and rank them: a leaderboard as a page, Markdown and CSV."""
-    names = recipes.split(",") if recipes else None
-    _look_at_the_call(data, names or [], set_)
+    names = None if recipes is None else [name for name in recipes.split(",") if name.strip()]
+    _look_at_the_call(data, names, set_)
     _start_prefect()
     from flows.comparing import compare as flow
     from flows.listing import leaderboard
 
     made = flow(data, names, seeds, set_, max_bad_rows, refit, workers, fresh)
     _print(leaderboard(made))
+    for failure in made.manifest().parameters["failures"]:
+        print(f"{failure['recipe']} seed {failure['seed']}: {failure['because']}")
     print(f"report      {made.path / 'report.html'}")
 
 
@@ -181,13 +183,12 @@ def verify() -> None:
     print(f"all {len(artifacts):,} artifacts are what was written")
 
 
-def _look_at_the_call(data: str, names: Sequence[str], changes: Sequence[str] | None) -> None:
+def _look_at_the_call(data: str, names: Sequence[str] | None, changes: Sequence[str] | None) -> None:
     """Before the seconds that Prefect takes to start: what is wrong with the call is known at once."""
     from tasks import recipes, sources
 
     here = settings.load()
-    for name in names:
-        recipes.find(name, changes or ())
+    recipes.several(names, changes or ())
     if data not in sources.FETCHED:  # those are fetched by the stage
         logging.disable(logging.WARNING)  # the stage will say it
         sources.recognise(data, here)

@@ -1,5 +1,8 @@
 """The flow `compare`: every recipe on the same data, side by side on one page."""
 
+import contextlib
+import shlex
+
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
@@ -7,13 +10,13 @@ from prefect.runtime import flow_run
 from flows.members import learn
 from tasks import recipes, settings
 from tasks.comparison import Failure
-from tasks.errors import FitError
+from tasks.errors import FitError, UsageError
 from tasks.evaluate import evaluate_stage as evaluate
 from tasks.expectations import Limits
 from tasks.ingest import ingest_stage as ingest
 from tasks.package import package_stage as package
 from tasks.prepare import prepare_stage as prepare
-from tasks.rank import Contender
+from tasks.rank import Contender, labelled_test
 from tasks.rank import rank_stage as rank
 from tasks.recipes import Recipe
 from tasks.stage import each
@@ -47,15 +50,18 @@ def compare(
     """
     here = settings.load()
     store = Store(here.artifacts, flow_run=flow_run.get_id())
-    entrants = recipes.seeded([recipes.find(name, changes or ()) for name in names or recipes.RECIPES], seeds)
+    entrants = recipes.seeded(recipes.several(names, changes or ()), seeds)
 
     dataset = ingest(store, data, here, fresh=fresh)
     validation = validate(store, dataset, limits=Limits(bad_rows=max_bad_rows), fresh=fresh)
     prepared = prepare(store, dataset, validation, fresh=fresh)
+    if refit and not labelled_test(prepared):
+        raise UsageError("there is no test part with labels to report on", remedy="compare without --refit")
     outcomes = each(contend, [(store, prepared, recipe, refit, fresh) for recipe in entrants], workers=workers)
     contenders = [one for one in outcomes if isinstance(one, Contender)]
     failures = [one for one in outcomes if isinstance(one, Failure)]
-    return rank(store, prepared, contenders, failures, fresh=fresh)
+    call = _call(data, names, seeds, changes, max_bad_rows, refit)
+    return rank(store, prepared, contenders, failures, call, fresh=fresh)
 
 
 # Its stages try again by themselves.
@@ -64,13 +70,28 @@ def contend(store: Store, prepared: Artifact, recipe: Recipe, refit: bool, fresh
     """One recipe with one seed: fitted, judged and packaged. A fit that diverges does not end the comparison."""
     try:
         model = learn(store, prepared, recipe, fresh=fresh)
-        again = learn(store, prepared, recipe, judged=model, fresh=fresh) if refit else None
     except FitError as error:
         return Failure(recipe.name, recipe.seed, str(error))
+    refitted = None
+    if refit:
+        with contextlib.suppress(FitError):  # that it diverged is in the log, and its column stays empty
+            refitted = learn(store, prepared, recipe, judged=model, fresh=fresh)
     return Contender(
         recipe,
         model=model,
         evaluation=evaluate(store, model, prepared, fresh=fresh),
         package=package(store, model, prepared, fresh=fresh),
-        refitted=package(store, again, prepared, fresh=fresh) if again else None,
+        refitted=refitted,
     )
+
+
+def _call(
+    data: str, names: list[str] | None, seeds: int, changes: list[str] | None, max_bad_rows: float, refit: bool
+) -> str:
+    """The command that makes this again."""
+    words = ["digits", "compare", "--data", data]
+    words += ["--recipes", ",".join(names)] if names else []
+    words += ["--seeds", str(seeds)] if seeds > 1 else []
+    words += [word for change in changes or () for word in ("--set", change)]
+    words += ["--max-bad-rows", str(max_bad_rows)] if max_bad_rows != Limits().bad_rows else []
+    return shlex.join(words + ["--refit"] * refit)

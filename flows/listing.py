@@ -1,8 +1,10 @@
 """What a person is shown of recipes, as tables for the terminal."""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.errors import StoreError
 from tasks.networks import NETWORKS
 from tasks.recipes import PUBLISHED, RECIPES, Recipe
 from tasks.store import Artifact, Store, lineage
@@ -45,7 +47,7 @@ def leaderboard(comparison: Artifact) -> "Table":
 
 
 def _network(recipe: Recipe) -> str:
-    if recipe.members > 1:
+    if "+" in recipe.network:
         return f"{recipe.members} networks in turns of {recipe.network.replace('+', ' and ')}, their answers averaged"
     return (NETWORKS[recipe.network].__doc__ or "").partition("\n")[0]
 
@@ -75,16 +77,18 @@ def _measured(store: Store) -> dict[str, str]:
     """The newest evaluation of each recipe as it is, in words."""
     found: dict[str, str] = {}
     for evaluation in (one for one in store.all() if one.kind == "evaluation"):
-        ancestors = [one for one in lineage(store, evaluation).values() if one]
-        model = next(one for one in ancestors if one.name == evaluation.manifest().inputs[0])
-        recipe = RECIPES.get(model.manifest().parameters["name"])
-        if recipe and recipe.as_parameters().items() <= model.manifest().parameters.items():
-            found[recipe.name] = _result(evaluation, ancestors)
+        # What is damaged or gone is for `digits verify` to tell.
+        with contextlib.suppress(StoreError, KeyError):
+            ancestors = {name: one for name, one in lineage(store, evaluation).items() if one}
+            parameters = ancestors[evaluation.manifest().inputs[0]].manifest().parameters
+            recipe = RECIPES[parameters["name"]]
+            if recipe.as_parameters().items() <= parameters.items():
+                found[recipe.name] = _result(evaluation, {one.kind: one for one in ancestors.values()})
     return found
 
 
-def _result(evaluation: Artifact, ancestors: list[Artifact]) -> str:
-    data = next(one.manifest().source["data"] for one in ancestors if one.kind == "dataset")
+def _result(evaluation: Artifact, ancestors: dict[str, Artifact]) -> str:
+    data = ancestors["dataset"].manifest().source["data"]
     metrics = evaluation.metrics
     test = f", {metrics['test']['accuracy']:.2%} of its test part" if metrics["test"] else ""
     return f"{metrics['accuracy']:.2%} of {metrics['images']:,} ({Path(data).name}){test}"

@@ -1,6 +1,7 @@
 """The flow `tune`: trials of a recipe with other values, and the best of them as a recipe to run."""
 
 import logging
+import shlex
 
 from prefect import flow
 from prefect.runtime import flow_run
@@ -46,7 +47,13 @@ def tune(
     with studies.alone(store.root):
         for number in range(studies.finished(studies.opened(store.root, base, prepared.name)) + 1, trials + 1):
             attempt(store, prepared, base, number)
-        return choose(store, prepared, base)
+        return choose(store, prepared, base, _call(data, recipe, trials, changes))
+
+
+def _call(data: str, recipe: str, trials: int, changes: list[str] | None) -> str:
+    """The command that makes this again."""
+    words = ["digits", "tune", "--data", data, "--recipe", recipe, "--trials", str(trials)]
+    return shlex.join(words + [word for change in changes or () for word in ("--set", change)])
 
 
 def try_once(store: Store, prepared: Artifact, base: Recipe, number: int) -> None:

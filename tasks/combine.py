@@ -26,8 +26,8 @@ def combine(
         return {
             "recipe": recipe.name,
             "seed": recipe.seed,
-            "epochs": found[0]["epochs"],
-            "best_epoch": found[0]["best_epoch"],
+            "epochs": 0,  # its members have run them
+            "best_epoch": 0,
             "parameters": model.count_params(),
             "fit_cpu_seconds": round(sum(member["fit_cpu_seconds"] for member in found), 1),
             "fit_wall_seconds": round(sum(member["fit_wall_seconds"] for member in found), 1),

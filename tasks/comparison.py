@@ -25,8 +25,9 @@ class Entry:
     test: right ones and all images of a labelled test part, where there is one.
     refitted_test: the same of the recipe fitted on training and validation part together, which is how MNIST's authors
         report (60,000 to learn from), where that was asked for.
-    best_epoch, epochs: the one that was kept, and how many were run, from 1; 0 for an ensemble.
-    cpu, wall: seconds of the fit.
+    best_epoch, epochs: the one with the lowest validation loss, and how many were run, from 1; 0 for an ensemble. The
+        best one is kept where the recipe stops early, else the last.
+    cpu, wall: seconds of the fit; an ensemble's are the sums of its members'.
     int8_bytes: size of the int8 model; None where it was refused.
     rate: images a CPU second, of the form that scores.
     history: an epoch each: epoch (from 1), val_accuracy, cpu_seconds (of that epoch alone); empty for an ensemble.

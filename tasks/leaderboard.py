@@ -29,6 +29,8 @@ def headline(board: Sequence[Row], tested: Sequence[Pair]) -> str:
     if len(board) == 1:
         return f"{start} (95\u00a0% interval: {_range(best.score.interval)})."
     lead = points(best.score.accuracy - board[1].score.accuracy)
+    if tested[0].against:
+        return f"{start}, {lead} before “{board[1].recipe}”, though of their first seeds the other one is better."
     return f"{start}, {lead} before “{board[1].recipe}”, {'beyond' if tested[0].apart else 'but within'} noise."
 
 

@@ -55,8 +55,10 @@ def mlp_sigmoid(dropout: float) -> Layers:
         layers.Dense(512, activation="sigmoid"),
         layers.Dense(128, activation="sigmoid"),
         layers.Dropout(dropout),
-        layers.Dense(CLASSES, name="logits"),
-        layers.Activation("sigmoid", name="probabilities"),
+        layers.Dense(CLASSES),
+        # A sigmoid in two halves: who takes the softmax of these logits gets the sigmoids in their proportion.
+        layers.Activation("log_sigmoid", name="logits"),
+        layers.Activation("exponential", name="probabilities"),
     ]
 
 

@@ -3,18 +3,18 @@
 Makes a `comparison`: report.html, leaderboard.md and leaderboard.csv.
 """
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tasks import answers, digits, history, leaderboard, recipes
+from tasks import answers, digits, history, leaderboard
 from tasks.comparison import Comparison, Entry, Failure, rows
 from tasks.digits import Digits
+from tasks.models import load, predict
+from tasks.provenance import commit, versions
 from tasks.recipes import PUBLISHED, Recipe
-from tasks.scorer import Scorer, default_model
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store, lineage
 
@@ -23,7 +23,7 @@ from tasks.store import Artifact, Draft, Store, lineage
 class Contender:
     """A recipe with what came of it.
 
-    refitted: package of the same recipe fitted on training and validation part together, where that was asked for.
+    refitted: the model of the same recipe fitted on training and validation part together, where that was asked for.
     """
 
     recipe: Recipe
@@ -37,14 +37,18 @@ def rank(
     store: Store,
     prepared: Artifact,
     contenders: Sequence[Contender],
-    failures: Sequence[Failure] = (),
+    failures: Sequence[Failure],
+    call: str,
     *,
     fresh: bool = False,
 ) -> Artifact:
-    """The comparison of contenders, all judged on the validation part of `prepared`."""
+    """The comparison of contenders, all judged on the validation part of `prepared`.
+
+    call: the command that makes it again, for the page.
+    """
 
     def build(draft: Draft) -> dict[str, Any]:
-        comparison = _comparison(store, prepared, contenders, failures)
+        comparison = _comparison(store, prepared, contenders, failures, call)
         for name, text in {
             "report.html": leaderboard.render(comparison),
             "leaderboard.md": leaderboard.to_markdown(comparison),
@@ -64,12 +68,11 @@ def rank(
 
 
 def _comparison(
-    store: Store, prepared: Artifact, contenders: Sequence[Contender], failures: Sequence[Failure]
+    store: Store, prepared: Artifact, contenders: Sequence[Contender], failures: Sequence[Failure], call: str
 ) -> Comparison:
     source = next(one for one in lineage(store, prepared).values() if one and one.kind == "dataset").manifest().source
     names = list(dict.fromkeys([one.recipe.name for one in contenders] + [one.recipe for one in failures]))
-    manifest = prepared.manifest()
-    test = _labelled_test(prepared)
+    test = labelled_test(prepared)
     return Comparison(
         title=f"{len(names)} recipes on {Path(source['data']).name}",
         source=source["data"],
@@ -78,9 +81,9 @@ def _comparison(
         entries=[_entry(one, test) for one in contenders],
         failures=failures,
         reported={name: (PUBLISHED[name].protocol, PUBLISHED[name].accuracy) for name in names if name in PUBLISHED},
-        versions=manifest.versions,
-        commit=manifest.commit,
-        reproduce=_command(source["data"], names, contenders),
+        versions=versions(),
+        commit=commit(),
+        reproduce=call,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -128,33 +131,18 @@ def _of(score: dict[str, Any] | None) -> tuple[int, int] | None:
     return (round(score["accuracy"] * score["images"]), score["images"]) if score else None
 
 
-def _labelled_test(prepared: Artifact) -> Digits | None:
+def labelled_test(prepared: Artifact) -> Digits | None:
+    """The test part, where there is one with labels."""
     path = prepared.path / "test.parquet"
     test = digits.read(path) if path.exists() else None
     return test if test is not None and test.labels is not None else None
 
 
-def _answered(package: Artifact | None, test: Digits | None) -> tuple[int, int] | None:
-    if not package or test is None:
+def _answered(model: Artifact | None, test: Digits | None) -> tuple[int, int] | None:
+    if not model or test is None:
         return None
-    labels = Scorer(default_model(package)).probabilities(test.images).argmax(axis=1)
+    labels = predict(load(model.file("model.keras")), test.images).argmax(axis=1)
     return int((labels == test.labels).sum()), len(test)
-
-
-def _command(data: str, names: list[str], contenders: Sequence[Contender]) -> str:
-    """The call that makes this again, but for values that were changed in some of the recipes only."""
-    seeds = len({one.recipe.seed for one in contenders})
-    refit = any(one.refitted for one in contenders)
-    words = ["digits compare", "--data", shlex.quote(data), "--recipes", ",".join(names)]
-    changed = [_changes(one.recipe) for one in contenders]
-    common = sorted(set.intersection(*changed)) if changed else []
-    words += ["--seeds", str(seeds)] if seeds > 1 else []
-    words += ["--refit"] if refit else []
-    return " ".join([*words, *(f"--set {change}" for change in common)])
-
-
-def _changes(recipe: Recipe) -> set[str]:
-    return {change for change in recipes.changes(recipe.as_parameters()) if not change.startswith("seed=")}
 
 
 rank_stage = stage(rank)

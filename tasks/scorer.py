@@ -60,4 +60,5 @@ def judged_model(package: Artifact) -> Path:
 
     Raises: StoreError.
     """
-    return package.file(JUDGED) if package.metrics["refitted"] else default_model(package)
+    # Packages of earlier versions do not know of refitting.
+    return package.file(JUDGED) if package.metrics.get("refitted") else default_model(package)

@@ -4,6 +4,9 @@ Between the plain functions and Prefect, and the only thing that the stages shar
 """
 
 import logging
+import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -73,8 +76,20 @@ def each(function: Callable[..., R], calls: Sequence[tuple[Any, ...]], *, worker
     if workers == 1 or len(calls) == 1:
         return [function(*call, **options) for call in calls]
     task = cast("Task[..., R]", function)
-    with ProcessPoolTaskRunner(max_workers=workers) as runner:
+    with ProcessPoolTaskRunner(max_workers=workers, initializer=_end_with_parent) as runner:
         # By name, as a runner wants them.
         given = [get_call_parameters(task.fn, call, options) for call in calls]
         futures = [runner.submit(task, parameters=parameters) for parameters in given]
         return [future.result() for future in futures]
+
+
+def _end_with_parent() -> None:
+    """A worker whose run was killed would fit on, and keep what it works on from the run that is started again."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -5,16 +5,21 @@ One file, `studies.db`, below the artifacts folder; a study for each recipe on e
 
 import contextlib
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks import recipes
+from tasks.errors import StoreError
+from tasks.provenance import code_version
 from tasks.recipes import Recipe
 
 if TYPE_CHECKING:
     import optuna
+
+log = logging.getLogger(__name__)
 
 DATABASE = "studies.db"
 LEAST_TRIALS = 8  # fewer say nothing of what matters
@@ -56,44 +61,70 @@ SPACES: dict[str, Space] = {
 
 
 def name(recipe: Recipe, prepared: str) -> str:
-    """The name of the study of a recipe on prepared data (`kind/id`): another one wherever anything else is asked."""
-    return f"{prepared} {json.dumps(recipe.as_parameters(), sort_keys=True)}"
+    """The name of the study of a recipe on prepared data (`kind/id`): another one wherever a fit would be another."""
+    return f"{prepared} {code_version('tasks.fit')} {json.dumps(recipe.as_parameters(), sort_keys=True)}"
 
 
 def space(recipe: Recipe) -> Space:
-    return SPACES.get(recipe.name, PLAIN)
+    """What is searched for a recipe, widened to where the recipe itself is."""
+    own = _own(recipe)
+    return {
+        key: Range(min(choice.low, own[key]), max(choice.high, own[key]), choice.log)
+        if isinstance(choice, Range)
+        else tuple(sorted({*choice, own[key]}))
+        for key, choice in SPACES.get(recipe.name, PLAIN).items()
+    }
 
 
 @contextlib.contextmanager
 def alone(root: Path) -> Iterator[None]:
     """Nobody else tunes on this machine meanwhile, so that a trial that says it is running is one that was killed."""
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
     root.mkdir(parents=True, exist_ok=True)
-    with FileLock(root / f".{DATABASE}.lock"):
+    lock = FileLock(root / f".{DATABASE}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.info("another tuning is going on here; waiting for its end")
+        lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def opened(root: Path, recipe: Recipe, prepared: str) -> "optuna.Study":
     """The study, made where there is none; its first trial is the recipe as it is. Call it `alone`.
 
     The trials of a process that was killed are waiting again, with the values that they had.
+    Raises: StoreError if the file cannot be read or written.
     """
     import optuna
     from optuna.trial import TrialState
+    from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = optuna.storages.RDBStorage(f"sqlite:///{root / DATABASE}")
-    study = optuna.create_study(
-        study_name=name(recipe, prepared), storage=storage, direction="maximize", load_if_exists=True
-    )
+    try:
+        storage = optuna.storages.RDBStorage(f"sqlite:///{root / DATABASE}")
+        study = optuna.create_study(
+            study_name=name(recipe, prepared), storage=storage, direction="maximize", load_if_exists=True
+        )
+    except (SQLAlchemyError, OSError) as error:
+        raise StoreError(
+            "the studies cannot be read or written",
+            file=str(root / DATABASE),
+            received=str(error.__cause__ or error).partition("\n")[0],
+            remedy="mend its permissions, or remove it to begin anew",
+        ) from error
     # A seed for each trial: one for all would draw the same values again after a kill.
     study.sampler = optuna.samplers.TPESampler(seed=recipe.seed + len(study.trials), n_startup_trials=5)
     study.pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=max(1, recipe.epochs // 4))
     study.enqueue_trial(_own(recipe), skip_if_exists=True)
     for trial in study.get_trials(states=[TrialState.RUNNING]):
+        # Some of the values may have been set from the start, and not yet asked for.
+        study.enqueue_trial({**trial.system_attrs.get("fixed_params", {}), **trial.params})
         study.tell(trial.number, state=TrialState.FAIL)
-        study.enqueue_trial(trial.params)
     return study
 
 
@@ -123,18 +154,13 @@ def importance(study: "optuna.Study") -> dict[str, float]:
     import optuna
     from optuna.trial import TrialState
 
-    if len(study.get_trials(states=[TrialState.COMPLETE], deepcopy=False)) < LEAST_TRIALS:
+    values = [trial.value for trial in study.get_trials(states=[TrialState.COMPLETE], deepcopy=False)]
+    if len(values) < LEAST_TRIALS or len(set(values)) < 2:
         return {}
-    return optuna.importance.get_param_importances(study)
+    return optuna.importance.get_param_importances(study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0))
 
 
 def _own(recipe: Recipe) -> dict[str, Any]:
-    """The recipe's own values, each moved to where the search begins if it lies outside."""
     parameters = recipe.as_parameters()
     flat = {**parameters, **parameters["augmentation"]}
-    return {
-        key: min(max(flat[key], choice.low), choice.high)
-        if isinstance(choice, Range)
-        else min(choice, key=lambda one: abs(one - flat[key]))
-        for key, choice in space(recipe).items()
-    }
+    return {key: flat[key] for key in SPACES.get(recipe.name, PLAIN)}

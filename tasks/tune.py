@@ -4,25 +4,26 @@ Makes a `tuning`: recipe.json, the best trial as a recipe that can be run; trial
 """
 
 import json
-import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tasks import recipes, studies, tuning_report
 from tasks.errors import FitError
+from tasks.provenance import commit, versions
 from tasks.recipes import Recipe
 from tasks.stage import stage
-from tasks.store import Artifact, Draft, Store, lineage
+from tasks.store import Artifact, Draft, Store
 from tasks.tuning_report import Trial, Tuning
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
-def tune(store: Store, prepared: Artifact, base: Recipe) -> Artifact:
+def tune(store: Store, prepared: Artifact, base: Recipe, call: str) -> Artifact:
     """The tuning of a recipe on prepared data, from the trials that its study holds by now.
 
+    call: the command that makes it again, for the page.
     Raises: FitError if none of them came to its end.
     """
     study = studies.opened(store.root, base, prepared.name)
@@ -30,7 +31,7 @@ def tune(store: Store, prepared: Artifact, base: Recipe) -> Artifact:
         raise FitError(
             "no trial came to its end", expected="at least one", remedy="try more of them, or start from a lower rate"
         )
-    best, manifest = study.best_trial, prepared.manifest()
+    best = study.best_trial
     recipe = replace(recipes.changed(base, best.params), name=f"{base.name}-tuned")
 
     def build(draft: Draft) -> dict[str, Any]:
@@ -42,9 +43,9 @@ def tune(store: Store, prepared: Artifact, base: Recipe) -> Artifact:
             prepared=prepared.name,
             importance=studies.importance(study),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            reproduce=_command(store, prepared, base, studies.finished(study)),
-            versions=manifest.versions,
-            commit=manifest.commit,
+            reproduce=call,
+            versions=versions(),
+            commit=commit(),
         )
         (draft.folder / "recipe.json").write_text(json.dumps(recipe.as_parameters(), indent=2) + "\n", encoding="utf-8")
         (draft.folder / "trials.csv").write_text(tuning_report.to_csv(tuning), encoding="utf-8")
@@ -56,7 +57,7 @@ def tune(store: Store, prepared: Artifact, base: Recipe) -> Artifact:
         build,
         code=__name__,
         parameters={"recipe": base.as_parameters(), "trials": len(study.trials)},
-        inputs=[prepared, store.get(best.user_attrs["model"])],
+        inputs=[prepared],
     )
 
 
@@ -74,14 +75,6 @@ def _trial(trial: "FrozenTrial") -> Trial:
         seconds=trial.duration.total_seconds() if trial.duration else None,
         note=trial.user_attrs.get("ended", "" if _ended(trial) else "killed, and tried again"),
     )
-
-
-def _command(store: Store, prepared: Artifact, base: Recipe, trials: int) -> str:
-    """The call that makes this again."""
-    dataset = next(one for one in lineage(store, prepared).values() if one and one.kind == "dataset")
-    changes = [f"--set {change}" for change in recipes.changes(base.as_parameters())]
-    data = shlex.quote(dataset.manifest().source["data"])
-    return " ".join(["digits tune", "--data", data, "--recipe", base.name, "--trials", str(trials), *changes])
 
 
 tune_stage = stage(tune)

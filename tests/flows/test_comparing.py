@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasks import networks
+from tasks.errors import UsageError
 from tasks.store import Store
 from tests import making
 
@@ -46,6 +47,16 @@ def test_recipes_are_ranked_and_one_that_diverges_is_told_of(home: Path, monkeyp
     assert "mlp-relu" in page
     assert "60,000 to learn from" in page
 
+    assert f"digits compare --data {home / 'idx'} --recipes mlp-relu,cnn-basic --seeds 2 --set epochs=2" in page
+
     before = Store(home / "artifacts").all()
     assert compare(data=str(home / "idx"), **asked) == made
     assert Store(home / "artifacts").all() == before
+
+
+def test_a_refit_needs_labels_to_report_on(home: Path) -> None:
+    from flows.comparing import compare
+
+    data = making.write_kaggle_zip(home / "d.zip", making.digits(100), making.digits(10, start=100))
+    with pytest.raises(UsageError, match="there is no test part with labels to report on"):
+        compare(data=str(data), names=["lenet"], refit=True)

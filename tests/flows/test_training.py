@@ -133,9 +133,14 @@ def test_an_ensemble_is_fitted_member_by_member_and_refitted_for_the_submission(
     assert not plain.decision.refitted
 
 
-def test_members_are_fitted_side_by_side(home: Path) -> None:
+def test_members_are_fitted_side_by_side(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from flows.training import train
+    from tasks import fit
 
+    def here(*_: object) -> None:
+        raise AssertionError("fitted in this process")
+
+    monkeypatch.setattr(fit, "train", here)
     archive = making.write_kaggle_zip(home / "d.zip", making.digits(300), making.digits(30, start=300))
     made = train(data=str(archive), recipe="mlp-relu", changes=["epochs=1", "members=2"], workers=2)
     assert len([one for one in Store(home / "artifacts").all() if one.kind == "model"]) == 3

@@ -65,7 +65,7 @@ def test_mean_that_is_better_is_not_beyond_noise_if_the_first_seed_is_worse() ->
     fits = [*seeds("mean", right(*WEAK), right(), right()), entry("first", right(*range(100, 107)))]
     assert rows(comparison(*fits))[0].recipe == "mean"
     lead, evidence, *_ = verdict(comparison(*fits))
-    assert lead.endswith("but within noise.")
+    assert lead.endswith("before “first”, though of their first seeds the other one is better.")
     assert "McNemar’s p of their first seeds 0.019" in evidence
 
 

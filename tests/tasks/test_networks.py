@@ -45,6 +45,20 @@ def test_a_network_that_does_not_fit_is_told(monkeypatch: pytest.MonkeyPatch, la
     assert str(error.value).startswith(told)
 
 
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_the_softmax_of_the_logits_gives_the_probabilities_in_their_proportion(name: str) -> None:
+    import keras
+
+    from tasks.scorer import softmax
+
+    network = networks.build(name, dropout=0)
+    images = making.digits(5).images
+    logits = keras.Model(network.inputs, network.get_layer("logits").output)
+    probabilities = predict(network, images)
+    proportions = probabilities / probabilities.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(softmax(predict(logits, images)), proportions, rtol=1e-4)
+
+
 def test_members_answer_with_the_mean_of_their_logits() -> None:
     members = [networks.build("mlp-relu", dropout=0) for _ in range(3)]
     images = making.digits(5).images

@@ -1,5 +1,8 @@
 """The champion changes hands only when the newcomer is not worse on the same images."""
 
+import json
+from dataclasses import asdict
+
 import pytest
 
 from tasks import promote as stage
@@ -85,3 +88,18 @@ def test_too_few_new_images_decide_nothing(
     decision = promote(shelf, newcomer, chain.prepared)
     assert not decision.promoted
     assert decision.because == "only 900 of its validation images are new to the champion, too few to compare on"
+
+
+def test_a_champion_of_an_earlier_version_knows_of_no_refitting(chain: Chain, shelf: Store, newcomer: Artifact) -> None:
+    path = newcomer.path / "manifest.json"
+    text = path.read_text()
+    manifest = json.loads(text)
+    del manifest["metrics"]["refitted"]
+    path.write_text(json.dumps(manifest))
+    champion = asdict(registry.Decision(newcomer.name, None, True, "it is the first", {}, "2026-01-01T00:00:00+00:00"))
+    del champion["refitted"]
+    (shelf.root / "champion.json").write_text(json.dumps(champion))
+    try:
+        assert promote(shelf, chain.package, chain.prepared).promoted
+    finally:
+        path.write_text(text)

@@ -1,6 +1,7 @@
 """Recipes are data, and a wrong name or value is told in one line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def test_an_unknown_recipe_is_told_with_those_there_are() -> None:
 
 
 def test_a_recipe_is_read_from_a_file(tmp_path: Path) -> None:
-    changed = recipes.find("fast", ["epochs=3", "shift=1.5", "optimizer=sgd"])
+    changed = replace(recipes.find("fast", ["epochs=3", "shift=1.5", "optimizer=sgd"]), name="mine")
     path = tmp_path / "mine.json"
     path.write_text(json.dumps(changed.as_parameters()))
     assert recipes.find(str(path)) == changed
@@ -81,6 +82,11 @@ def test_a_recipe_is_read_from_a_file(tmp_path: Path) -> None:
         ('{"name": "mine", "network": "lenet"}', "the recipe lacks a value; expected 'epochs'"),
         ('{"name": "mine", "network": "nope", "epochs": 2}', "there is no network 'nope'; expected one of mlp-sigmoid"),
         ('{"name": "mine", "network": "lenet", "epochs": 0}', "epochs is out of range; expected a whole number from 1"),
+        ('{"name": "fast", "network": "lenet", "epochs": 2}', "'fast' is another recipe's name; to go on, give yours"),
+        (
+            '{"name": "mine", "network": "lenet", "epochs": 2, "augmentation": {"epochs": 9}}',
+            "an augmentation has no value 'epochs'; expected rotation, zoom",
+        ),
         ('{"name": "mine", "network": "lenet", "epochs": 2, "x": 1}', "a recipe has no value 'x'; expected NAME=VALUE"),
         (
             '{"name": "mine", "network": "lenet", "epochs": 2, "loss": "l"}',
@@ -93,7 +99,7 @@ def test_a_wrong_file_is_told_with_what_is_right(tmp_path: Path, text: str, told
     path.write_text(text)
     with pytest.raises(UsageError) as error:
         recipes.find(str(path))
-    assert str(error.value).removeprefix(f"{path}: ").startswith(told)
+    assert str(error.value).startswith(f"{path}: {told}")
 
 
 def test_a_file_that_is_not_there_is_told() -> None:
@@ -108,6 +114,19 @@ def test_neighbouring_seeds_share_no_member() -> None:
 
 
 def test_members_take_networks_in_turns() -> None:
-    recipe = recipes.find("best", ["members=3"])
-    assert [one.network for one in recipe.each_member()] == ["fast", "residual", "fast"]
+    recipe = recipes.find("best", ["members=4"])
+    assert [one.network for one in recipe.each_member()] == ["fast", "residual"] * 2
     assert not any(one.combined for one in recipe.each_member())
+    with pytest.raises(UsageError, match=r"members do not fit the 2 networks.*expected a multiple of 2; received 3"):
+        recipes.find("best", ["members=3"])
+
+
+def test_several_recipes_are_each_taken_once(tmp_path: Path) -> None:
+    assert [one.name for one in recipes.several(["fast", " lenet ", "fast"])] == ["fast", "lenet"]
+    assert recipes.several(None) == list(recipes.RECIPES.values())
+    for name, epochs in (("a", 1), ("b", 2)):
+        (tmp_path / f"{name}.json").write_text(f'{{"name": "mine", "network": "lenet", "epochs": {epochs}}}')
+    with pytest.raises(UsageError, match="two of the recipes are called 'mine'; to go on, give one another name"):
+        recipes.several([str(tmp_path / "a.json"), str(tmp_path / "b.json")])
+    with pytest.raises(UsageError, match="no recipe is named; expected some of"):
+        recipes.several([])
