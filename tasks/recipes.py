@@ -162,7 +162,7 @@ RECIPES = {
         Recipe(
             name="best",
             network="fast+residual",
-            epochs=24,
+            epochs=30,
             min_shown=100_000,
             optimizer="adamw",
             schedule="one-cycle",

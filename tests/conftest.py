@@ -64,7 +64,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
     validation = validate(store, dataset)
     prepared = prepare(store, dataset, validation)
     model = fit(store, prepared, recipes.find("fast", ["epochs=2", "min_shown=0"]))
-    weaker = fit(store, prepared, recipes.find("fast", ["epochs=1", "min_shown=0", "batch=4096", "learning_rate=1e-4"]))
+    weaker = fit(store, prepared, recipes.find("mlp-relu", ["epochs=1", "batch=4096", "learning_rate=1e-4"]))
     return Chain(
         store=store,
         here=here,

@@ -73,7 +73,7 @@ def test_a_run_prints_what_a_person_wants_to_know_and_keeps_to_its_home(
     (tmp_path / "user").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
     making.write_kaggle_zip(home / "d.zip", making.digits(400), making.digits(30, start=400))
-    run = digits("run", "--data", "d.zip", "--set", "epochs=1", "--set", "min_shown=0", home=home)
+    run = digits("run", "--data", "d.zip", "--recipe", "mlp-relu", "--set", "epochs=1", home=home)
     assert run.returncode == 0, run.stderr
     lines = dict(line.split(maxsplit=1) for line in run.stdout.splitlines())
     assert list(lines) == ["data", "validation", "accuracy", "model", "package", "champion", "report", "submission"]
