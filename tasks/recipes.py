@@ -145,6 +145,9 @@ RECIPES = {
             dropout=0.18,
             augmentation=Augmentation(rotation=7.6, zoom=0.11, shear=0.19, shift=1.4),
         ),
+        # Chosen on the validation part of Kaggle's training file, where three seeds read 99.54, 99.55 and 99.55 %.
+        # Tried and lost at the same cost: no label smoothing (99.38 %), elastic bending (99.38 %), the empty border cut
+        # off and 22 epochs (99.49 %), residual blocks and 9 epochs (99.45 %), batches of 64, a linear fall of the rate.
         Recipe(
             name="fast",
             network="fast",
@@ -158,7 +161,8 @@ RECIPES = {
             dropout=0.3,
             augmentation=ALL_ROUND,
         ),
-        # Two kinds of networks err on other images: a pair of them gains more than a pair of one kind.
+        # Two kinds of networks err on other images: a pair of them gains more (13 % of the loss) than a pair of one kind
+        # (8 %). Elastic bending lost here, too; a wider `fast` cost three times as much and read no better.
         Recipe(
             name="best",
             network="fast+residual",
