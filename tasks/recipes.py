@@ -161,8 +161,8 @@ RECIPES = {
             dropout=0.3,
             augmentation=ALL_ROUND,
         ),
-        # Two kinds of networks err on other images: a pair of them gains more (13 % of the loss) than a pair of one kind
-        # (8 %). Elastic bending lost here, too; a wider `fast` cost three times as much and read no better.
+        # Two kinds of networks err on other images: a pair of them gains more (13 % of the loss) than a pair of one
+        # kind (8 %). Elastic bending lost here, too; a wider `fast` cost three times as much and read no better.
         Recipe(
             name="best",
             network="fast+residual",

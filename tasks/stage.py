@@ -76,15 +76,20 @@ def each(function: Callable[..., R], calls: Sequence[tuple[Any, ...]], *, worker
     if workers == 1 or len(calls) == 1:
         return [function(*call, **options) for call in calls]
     task = cast("Task[..., R]", function)
-    with ProcessPoolTaskRunner(max_workers=workers, initializer=_end_with_parent) as runner:
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    with ProcessPoolTaskRunner(max_workers=workers, initializer=_begin, initargs=(threads,)) as runner:
         # By name, as a runner wants them.
         given = [get_call_parameters(task.fn, call, options) for call in calls]
         futures = [runner.submit(task, parameters=parameters) for parameters in given]
         return [future.result() for future in futures]
 
 
-def _end_with_parent() -> None:
-    """A worker whose run was killed would fit on, and keep what it works on from the run that is started again."""
+def _begin(threads: int) -> None:
+    """What a worker does first: share the cores with the others, and watch its parent.
+
+    A worker whose run was killed would fit on, and keep what it works on from the run that is started again.
+    """
+    os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
     parent = multiprocessing.parent_process()
 
     def wait() -> None:
