@@ -102,6 +102,7 @@ def test_a_fault_of_the_disk_is_tried_again(home: Path, monkeypatch: pytest.Monk
 
 
 def test_an_ensemble_is_fitted_member_by_member_and_refitted_for_the_submission(home: Path) -> None:
+    from flows.summary import train_summary
     from flows.training import train
 
     archive = making.write_kaggle_zip(home / "d.zip", making.digits(300), making.digits(30, start=300))
@@ -121,6 +122,9 @@ def test_an_ensemble_is_fitted_member_by_member_and_refitted_for_the_submission(
     page = (made.evaluation.path / "report.html").read_text()
     assert "This model is refitted" in page
     assert "--set members=2 --refit" in page
+    assert f"refitted on the validation part as well; the accuracy is that of its judged twin {judged.name}" in (
+        train_summary("d.zip", made)
+    )
     # A kill costs at most one member: what is missing is made again, the rest is found.
     import shutil
 

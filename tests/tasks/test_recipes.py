@@ -114,11 +114,9 @@ def test_neighbouring_seeds_share_no_member() -> None:
 
 
 def test_members_take_networks_in_turns() -> None:
-    recipe = recipes.find("best", ["members=4"])
+    recipe = replace(recipes.find("fast"), network="fast+residual", members=4)
     assert [one.network for one in recipe.each_member()] == ["fast", "residual"] * 2
     assert not any(one.combined for one in recipe.each_member())
-    with pytest.raises(UsageError, match=r"members do not fit the 2 networks.*expected a multiple of 2; received 3"):
-        recipes.find("best", ["members=3"])
 
 
 def test_several_recipes_are_each_taken_once(tmp_path: Path) -> None:
@@ -130,3 +128,10 @@ def test_several_recipes_are_each_taken_once(tmp_path: Path) -> None:
         recipes.several([str(tmp_path / "a.json"), str(tmp_path / "b.json")])
     with pytest.raises(UsageError, match="no recipe is named; expected some of"):
         recipes.several([])
+
+
+def test_members_have_to_fit_their_networks(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text('{"name": "mine", "network": "fast+residual", "epochs": 2, "members": 3}')
+    with pytest.raises(UsageError, match=r"members do not fit the 2 networks.*expected a multiple of 2; received 3"):
+        recipes.find(str(path))
