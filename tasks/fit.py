@@ -26,7 +26,7 @@ from tasks.store import Artifact, Draft, Store
 if TYPE_CHECKING:
     import keras
 
-HISTORY = "history.csv"
+HISTORY, CHECKPOINT = "history.csv", "checkpoint"
 LAST_GOOD = "last-good-epoch.keras"
 Watch = Callable[[int, float], None]
 
@@ -109,21 +109,10 @@ def train(
     epochs, steps = epochs_for(recipe, len(training)), learning.steps_of(recipe, len(training))
     until = until or epochs
     model = learning.compiled(recipe, steps=epochs * steps)
-    checkpoint = scratch / "checkpoint"
-    done = mend(checkpoint, steps)
+    done = mend(scratch / CHECKPOINT, steps)
     history.cut(scratch / HISTORY, done)
     early = recipe.patience and judging is not None
     best = BestEpoch(scratch / "best", recipe.patience, history.read(scratch / HISTORY)) if early else None
-
-    def ended(epoch: int, logs: dict[str, float]) -> None:
-        _check(logs)
-        if best:
-            best.ended(model, epoch + 1, logs["val_cross_entropy"])
-            model.stop_training = best.exhausted
-
-    def told(epoch: int, logs: dict[str, float]) -> None:
-        if watch:
-            watch(epoch + 1, logs["val_accuracy"])
 
     with progress(until, steps) as shown:
         try:
@@ -133,19 +122,7 @@ def train(
                 steps_per_epoch=steps,
                 epochs=done if best and best.exhausted else until,
                 verbose=0,
-                callbacks=[
-                    *_clock(),
-                    keras.callbacks.LambdaCallback(
-                        on_epoch_begin=lambda epoch, logs: learning.reseed(model, recipe.seed, epoch),
-                        on_train_batch_end=lambda batch, logs: _check(logs),
-                        on_epoch_end=ended,
-                    ),
-                    # Before the checkpoint, which says what of it counts.
-                    keras.callbacks.CSVLogger(scratch / HISTORY, append=True),
-                    keras.callbacks.BackupAndRestore(checkpoint, double_checkpoint=True, delete_checkpoint=False),
-                    shown,
-                    keras.callbacks.LambdaCallback(on_epoch_end=told),
-                ],
+                callbacks=[*_callbacks(recipe, model, scratch, best), shown, _telling(watch)],
             )
         except FloatingPointError:
             raise _diverged(recipe, model, scratch) from None
@@ -184,7 +161,42 @@ def _bare(recipe: Recipe, model: "keras.Model") -> "keras.Model":
     return bare
 
 
-def _clock() -> "list[keras.callbacks.Callback]":
+def _callbacks(
+    recipe: Recipe, model: "keras.Model", scratch: Path, best: BestEpoch | None
+) -> "list[keras.callbacks.Callback]":
+    """In their order: what an epoch costs and whether it is good, then what is kept of it."""
+    import keras
+
+    def judge(epoch: int, logs: dict[str, float]) -> None:
+        _check(logs)
+        if best:
+            best.ended(model, epoch + 1, logs["val_cross_entropy"])
+            model.stop_training = best.exhausted
+
+    return [
+        _clock(),
+        keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: learning.reseed(model, recipe.seed, epoch),
+            on_train_batch_end=lambda batch, logs: _check(logs),
+            on_epoch_end=judge,
+        ),
+        # Before the checkpoint, which says what of it counts.
+        keras.callbacks.CSVLogger(scratch / HISTORY, append=True),
+        keras.callbacks.BackupAndRestore(scratch / CHECKPOINT, double_checkpoint=True, delete_checkpoint=False),
+    ]
+
+
+def _telling(watch: Watch | None) -> "keras.callbacks.Callback":
+    import keras
+
+    def tell(epoch: int, logs: dict[str, float]) -> None:
+        if watch:
+            watch(epoch + 1, logs["val_accuracy"])
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=tell)
+
+
+def _clock() -> "keras.callbacks.Callback":
     """Adds to each epoch's line what it has cost, so that the cost of a fit in several parts adds up."""
     import keras
 
@@ -197,7 +209,7 @@ def _clock() -> "list[keras.callbacks.Callback]":
         logs["cpu_seconds"] = time.process_time() - started["cpu_seconds"]
         logs["wall_seconds"] = time.perf_counter() - started["wall_seconds"]
 
-    return [keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)]
+    return keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)
 
 
 def _check(logs: Mapping[str, float]) -> None:
@@ -208,7 +220,7 @@ def _check(logs: Mapping[str, float]) -> None:
 
 def _diverged(recipe: Recipe, model: "keras.Model", scratch: Path) -> FitError:
     remedy = f"use a lower rate than learning_rate={recipe.learning_rate}"
-    weights = scratch / "checkpoint" / WEIGHTS
+    weights = scratch / CHECKPOINT / WEIGHTS
     if weights.exists():
         model.load_weights(weights)
         _bare(recipe, model).save(scratch / LAST_GOOD)
