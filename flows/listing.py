@@ -47,8 +47,6 @@ def leaderboard(comparison: Artifact) -> "Table":
 
 
 def _network(recipe: Recipe) -> str:
-    if "+" in recipe.network:
-        return f"{recipe.members} networks in turns of {recipe.network.replace('+', ' and ')}, their answers averaged"
     return (NETWORKS[recipe.network].__doc__ or "").partition("\n")[0]
 
 

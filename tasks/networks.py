@@ -170,25 +170,6 @@ def fast(dropout: float) -> Layers:
     ]
 
 
-def residual(dropout: float) -> Layers:
-    """Strided convolutions, a residual block (He et al., arXiv 1512.03385) behind the first two; 391,818 parameters.
-
-    28 → 13 → 6 → 4 pixels a side, then the mean of each channel. Slower and stronger than `fast`.
-    """
-    from keras import layers
-
-    return [
-        *_convolution(48, 4, stride=2),
-        _residual(48),
-        *_convolution(96, 3, stride=2),
-        _residual(96),
-        *_convolution(160, 3),
-        layers.GlobalAveragePooling2D(),
-        layers.Dropout(dropout),
-        *_answer(),
-    ]
-
-
 def _answer() -> Layers:
     from keras import layers
 
@@ -205,17 +186,6 @@ def _convolution(filters: int, size: int, stride: int = 1, padding: str = "valid
         layers.BatchNormalization(momentum=0.9),
         layers.Activation("relu"),
     ]
-
-
-def _residual(filters: int) -> "keras.Model":
-    """Two padded 3 × 3 convolutions, and a way round them."""
-    from keras import Model, layers
-
-    given = layers.Input((None, None, filters))
-    passed = given
-    for layer in [*_convolution(filters, 3, padding="same"), *_convolution(filters, 3, padding="same")[:2]]:
-        passed = layer(passed)
-    return Model(given, layers.Activation("relu")(layers.Add()([given, passed])))
 
 
 def _inverted_residual(channels: int, filters: int, stride: int = 1) -> "keras.Model":
@@ -245,5 +215,4 @@ NETWORKS: dict[str, Callable[[float], Layers]] = {
     "cnn-augmented": cnn_augmented,
     "mobilenetv2-small": mobilenetv2_small,
     "fast": fast,
-    "residual": residual,
 }

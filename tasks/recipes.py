@@ -45,7 +45,7 @@ class Published:
 class Recipe:
     """Everything that decides a fit, but for the data.
 
-    network: name of a network of `networks.py`, or several with `+` between them, which the members take in turns.
+    network: name of a network of `networks.py`.
     dropout: the share that it drops before its last layers.
     epochs: passes over the training images; more where `min_shown` asks for it.
     min_shown: least number of images to show in all, so that a small set is learned for longer.
@@ -88,11 +88,7 @@ class Recipe:
 
     def each_member(self) -> "list[Recipe]":
         """The recipes of the single networks; seeds lie far apart, so that those of neighbouring seeds differ."""
-        networks = self.network.split("+")
-        return [
-            replace(self, network=networks[index % len(networks)], members=1, views=0, seed=self.seed + 1000 * index)
-            for index in range(self.members)
-        ]
+        return [replace(self, members=1, views=0, seed=self.seed + 1000 * index) for index in range(self.members)]
 
     @property
     def combined(self) -> bool:
@@ -227,13 +223,6 @@ def find(name: str, changes: Iterable[str] = ()) -> Recipe:
     for change in changes:
         key, _, text = change.partition("=")
         recipe = _changed(recipe, key, text)
-    networks = recipe.network.count("+") + 1
-    if recipe.members % networks:
-        raise UsageError(
-            f"members do not fit the {networks} networks that they take in turns",
-            expected=f"a multiple of {networks}",
-            received=str(recipe.members),
-        )
     return recipe
 
 
@@ -329,8 +318,7 @@ def _read(path: Path) -> Recipe:
     return recipe
 
 
-def _network(names: str) -> str:
-    for name in names.split("+"):
-        if name not in NETWORKS:
-            raise UsageError(f"there is no network {name!r}", expected=f"one of {', '.join(NETWORKS)}")
-    return names
+def _network(name: str) -> str:
+    if name not in NETWORKS:
+        raise UsageError(f"there is no network {name!r}", expected=f"one of {', '.join(NETWORKS)}")
+    return name

@@ -153,12 +153,11 @@ def test_a_fit_that_diverges_later_keeps_the_last_good_epoch(parts: tuple[Digits
 @pytest.mark.parametrize("recipe", recipes.RECIPES.values(), ids=lambda recipe: recipe.name)
 def test_every_recipe_fits(recipe: recipes.Recipe, parts: tuple[Digits, Digits], tmp_path: Path) -> None:
     training, judging = parts
-    for member in replace(recipe, epochs=1, min_shown=0, batch=16, members=recipe.network.count("+") + 1).each_member():
-        scratch = tmp_path / member.network
-        model = train(member, training[slice(0, 64)], judging[slice(0, 20)], scratch)
-        (epoch,) = history.read(scratch / "history.csv")
-        assert 0 < epoch["val_loss"] < 10
-        assert predict(model, judging.images).shape == (80, 10)
+    short = replace(recipe, epochs=1, min_shown=0, batch=16)
+    model = train(short, training[slice(0, 64)], judging[slice(0, 20)], tmp_path)
+    (epoch,) = history.read(tmp_path / "history.csv")
+    assert 0 < epoch["val_loss"] < 10
+    assert predict(model, judging.images).shape == (80, 10)
 
 
 def test_a_fit_that_had_stopped_early_when_it_was_killed_goes_back_to_its_best_epoch(

@@ -13,7 +13,7 @@ from tasks.networks import NETWORKS
 
 @pytest.mark.parametrize("recipe", recipes.RECIPES.values(), ids=lambda recipe: recipe.name)
 def test_every_recipe_names_a_network_and_keeps_to_its_ranges(recipe: recipes.Recipe) -> None:
-    assert set(recipe.network.split("+")) <= set(NETWORKS)
+    assert recipe.network in NETWORKS
     values = recipe.as_parameters()
     values |= values.pop("augmentation")
     for name, (low, high) in recipes.RANGES.items():
@@ -113,12 +113,6 @@ def test_neighbouring_seeds_share_no_member() -> None:
     assert all(one.members == 1 for one in first.each_member())
 
 
-def test_members_take_networks_in_turns() -> None:
-    recipe = replace(recipes.find("fast"), network="fast+residual", members=4)
-    assert [one.network for one in recipe.each_member()] == ["fast", "residual"] * 2
-    assert not any(one.combined for one in recipe.each_member())
-
-
 def test_several_recipes_are_each_taken_once(tmp_path: Path) -> None:
     assert [one.name for one in recipes.several(["fast", " lenet ", "fast"])] == ["fast", "lenet"]
     assert recipes.several(None) == list(recipes.RECIPES.values())
@@ -128,10 +122,3 @@ def test_several_recipes_are_each_taken_once(tmp_path: Path) -> None:
         recipes.several([str(tmp_path / "a.json"), str(tmp_path / "b.json")])
     with pytest.raises(UsageError, match="no recipe is named; expected some of"):
         recipes.several([])
-
-
-def test_members_have_to_fit_their_networks(tmp_path: Path) -> None:
-    path = tmp_path / "mine.json"
-    path.write_text('{"name": "mine", "network": "fast+residual", "epochs": 2, "members": 3}')
-    with pytest.raises(UsageError, match=r"members do not fit the 2 networks.*expected a multiple of 2; received 3"):
-        recipes.find(str(path))
