@@ -121,6 +121,7 @@ def train(
                 validation_data=None if judging is None else learning.judging_batches(judging),
                 steps_per_epoch=steps,
                 epochs=done if best and best.exhausted else until,
+                shuffle=False,  # the batches are; Keras would warn of it
                 verbose=0,
                 callbacks=[*_callbacks(recipe, model, scratch, best), shown, _telling(watch)],
             )
