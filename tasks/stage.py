@@ -81,7 +81,13 @@ def each(function: Callable[..., R], calls: Sequence[tuple[Any, ...]], *, worker
         # By name, as a runner wants them.
         given = [get_call_parameters(task.fn, call, options) for call in calls]
         futures = [runner.submit(task, parameters=parameters) for parameters in given]
-        return [future.result() for future in futures]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            # The runner would wait for what they are at, which may take hours; a checkpoint loses an epoch at most.
+            for worker in multiprocessing.active_children():
+                worker.kill()
+            raise
 
 
 def _begin(threads: int) -> None:

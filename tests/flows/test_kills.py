@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tasks import registry
@@ -64,3 +66,46 @@ def test_a_run_killed_at_any_stage_goes_on_where_it_was(tmp_path: Path, prefect_
     (decision,) = registry.history(store)
     assert registry.champion(store) == decision
     assert decision.package == before[5].name
+
+
+SLEEPERS = """
+import os, pathlib, time
+from prefect import flow
+from tasks.stage import each, stage
+
+def sleep(folder):
+    (pathlib.Path(folder) / str(os.getpid())).touch()
+    time.sleep(300)
+
+sleep_stage = stage(sleep)
+
+@flow
+def nap(folder):
+    each(sleep_stage, [(folder,), (folder,)], workers=2)
+"""
+
+
+def test_a_run_that_is_told_to_end_ends_its_workers_in_the_middle_of_their_work(
+    tmp_path: Path, prefect_server: str
+) -> None:
+    (tmp_path / "sleepers.py").write_text(SLEEPERS)
+    asleep = tmp_path / "asleep"
+    asleep.mkdir()
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}", "PREFECT_API_URL": prefect_server}
+    program = f"import sleepers; sleepers.nap({str(asleep)!r})"
+    run = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        assert _within(60, lambda: len(list(asleep.iterdir())) == 2)
+        run.terminate()
+        run.wait(timeout=30)
+        workers = [Path(f"/proc/{path.name}") for path in asleep.iterdir()]
+        assert _within(10, lambda: not any(path.exists() for path in workers))
+    finally:
+        run.kill()
+
+
+def _within(seconds: float, happened: Callable[[], bool]) -> bool:
+    until = time.monotonic() + seconds
+    while not happened() and time.monotonic() < until:
+        time.sleep(0.2)
+    return happened()
