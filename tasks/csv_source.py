@@ -21,7 +21,21 @@ import pyarrow.csv
 
 from tasks.digits import CLASSES, PIXEL_COLUMNS, SIDE, Digits
 from tasks.errors import DataError
-from tasks.parts import A_LABEL, A_PIXEL, BLANK, LABEL, RAGGED, RANGE, TEXT, Batch, Fault, row_numbers, sorted_out
+from tasks.parts import (
+    A_LABEL,
+    A_PIXEL,
+    BEGINNING,
+    BLANK,
+    LABEL,
+    RAGGED,
+    RANGE,
+    TEXT,
+    Batch,
+    Fault,
+    Place,
+    row_numbers,
+    sorted_out,
+)
 from tasks.streams import HEAD, Stream
 
 LABEL_COLUMN = "label"
@@ -161,15 +175,20 @@ class _Layout:
         return Digits(ids, images, None if self.label is None else cells[:, self.label].copy())
 
 
-def batches(stream: Stream, columns: tuple[str, ...], headed: bool = True) -> Iterator[Batch]:
-    """The rows of a CSV.
+def batches(
+    stream: Stream, columns: tuple[str, ...], place: Place = BEGINNING, *, headed: bool = True
+) -> Iterator[Batch]:
+    """The rows of a CSV, from a place that `places` has found.
 
     columns: what stands in each column, as from `header`; headed: the first line repeats it and is no row.
     Raises: DataError if the file is damaged, or its first line is not as it was.
     """
     layout = _Layout.of(columns)
-    row = 1
+    row = place.row
     with stream.open() as file:
+        if place.byte:
+            file.seek(place.byte)
+            headed = False
         for block in _blocks(file, stream.name):
             if headed:
                 line, _, block = block.lstrip(b"\n").partition(b"\n")
@@ -179,6 +198,37 @@ def batches(stream: Stream, columns: tuple[str, ...], headed: bool = True) -> It
             batch = _read(block, layout, row)
             row += len(batch.digits) + len(batch.faults)
             yield batch
+
+
+def places(stream: Stream, step: int) -> list[Place]:
+    """Where every `step` rows begin; only the beginning where the file is packed, or has lines that are no rows.
+
+    Raises: DataError if the file cannot be read.
+    """
+    if stream.packed():
+        return [BEGINNING]
+    found = [BEGINNING]
+    lines = byte = 0  # before the chunk
+    before = b"\n"
+    with stream.open() as file:
+        while chunk := file.read(BLOCK):
+            if _strays(before + chunk):
+                return [BEGINNING]
+            before = chunk[-2:]
+            count = chunk.count(b"\n")
+            ends = None
+            # The header is a line: row r + 1 begins behind the line end number r + 1.
+            while (behind := len(found) * step + 1) <= lines + count:
+                ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == LINE_END) if ends is None else ends
+                found.append(Place(behind, byte + int(ends[behind - lines - 1]) + 1))
+            lines += count
+            byte += len(chunk)
+    return [place for place in found if place.byte < byte] or [BEGINNING]
+
+
+def _strays(text: bytes) -> bool:
+    """Whether there are blank lines, or the line ends of old Macs."""
+    return b"\n\n" in text or (b"\r" in text and re.search(rb"\n\r\n|\r[^\n]", text) is not None)
 
 
 def _refuse_change(line: bytes, columns: tuple[str, ...], file: str) -> None:

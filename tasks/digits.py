@@ -130,8 +130,10 @@ def write(path: Path, digits: Digits, about: Mapping[str, str] | None = None) ->
         writer.write(digits)
 
 
-def batches(path: Path, rows: int = ROW_GROUP) -> Iterator[Digits]:
+def batches(path: Path, rows: int = ROW_GROUP, first: int = 0) -> Iterator[Digits]:
     """The digits of a Parquet file of this project, at most `rows` at a time.
+
+    first: how many digits at the file's beginning are left out.
 
     Raises: DataError if the file is not Parquet or has another schema.
     """
@@ -145,8 +147,11 @@ def batches(path: Path, rows: int = ROW_GROUP) -> Iterator[Digits]:
                     received=", ".join(f"{field.name}: {field.type}" for field in file.schema_arrow)[:200],
                     remedy="give a Parquet file that this project wrote, or a CSV",
                 )
-            for batch in file.iter_batches(rows):
-                yield from_batch(batch)
+            groups, inside = _groups_from(file.metadata, first)
+            for batch in file.iter_batches(rows, row_groups=groups):
+                if inside < len(batch):
+                    yield from_batch(batch.slice(inside))
+                inside = max(0, inside - len(batch))
     except (pa.ArrowException, OSError) as error:
         # With a number it is the system's word on a disk, which may be better in a moment.
         kind = StoreError if getattr(error, "errno", None) else DataError
@@ -157,6 +162,15 @@ def batches(path: Path, rows: int = ROW_GROUP) -> Iterator[Digits]:
             received=str(error),
             remedy="check the disk, or write the file again",
         ) from error
+
+
+def _groups_from(metadata: pq.FileMetaData, first: int) -> tuple[list[int], int]:
+    """The row groups from that of a row on, and how many rows of the first of them lie before it."""
+    groups = list(range(metadata.num_row_groups))
+    while groups and first >= (rows := metadata.row_group(groups[0]).num_rows):
+        first -= rows
+        del groups[0]
+    return groups, first
 
 
 def about(path: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@ The format (Y. LeCun, "The MNIST database"): big-endian 32-bit words, first a ma
 0x0801 for labels, then the count and, for images, rows and columns; then one byte a pixel or label.
 """
 
+import os
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -12,7 +13,7 @@ import numpy as np
 
 from tasks.digits import PIXELS, SIDE, Digits
 from tasks.errors import DataError
-from tasks.parts import Batch, row_numbers, sorted_out
+from tasks.parts import BEGINNING, Batch, Place, row_numbers, sorted_out
 from tasks.streams import Stream
 
 IMAGES = b"\0\0\x08\x03"
@@ -20,14 +21,15 @@ LABELS = b"\0\0\x08\x01"
 BATCH = 10_000
 
 
-def batches(images: Stream, labels: Stream | None) -> Iterator[Batch]:
-    """The digits of a pair of files, or of images alone.
+def batches(images: Stream, labels: Stream | None, place: Place = BEGINNING) -> Iterator[Batch]:
+    """The digits of a pair of files, or of images alone, from a place on.
 
     Raises: DataError if a file is damaged, is not as long as it says, or the two do not belong together.
     """
+    skipped = place.row - 1
     if labels is None:
         with images.open() as pixels:
-            yield from _unlabelled(pixels, images.name, _images_header(pixels, images.name))
+            yield from _unlabelled(pixels, images.name, _images_header(pixels, images.name), skipped)
         return
     with images.open() as pixels, labels.open() as classes:
         count = _images_header(pixels, images.name)
@@ -41,15 +43,26 @@ def batches(images: Stream, labels: Stream | None) -> Iterator[Batch]:
                 remedy="put the two files of one set side by side",
             )
         for batch, chunk in zip(
-            _unlabelled(pixels, images.name, count), _body(classes, labels.name, count, 1), strict=True
+            _unlabelled(pixels, images.name, count, skipped),
+            _body(classes, labels.name, count, 1, skipped),
+            strict=True,
         ):
             digits = batch.digits
             yield sorted_out(Digits(digits.ids, digits.images, np.frombuffer(chunk, np.uint8)))
 
 
-def _unlabelled(file: BinaryIO, name: str, count: int) -> Iterator[Batch]:
-    row = 1
-    for chunk in _body(file, name, count, PIXELS):
+def places(images: Stream, step: int) -> list[Place]:
+    """Where every `step` images begin; only the beginning of a packed file. Raises: DataError."""
+    if images.packed():
+        return [BEGINNING]
+    with images.open() as pixels:
+        count = _images_header(pixels, images.name)
+    return [Place(row) for row in range(1, count + 1, step)] or [BEGINNING]
+
+
+def _unlabelled(file: BinaryIO, name: str, count: int, skipped: int) -> Iterator[Batch]:
+    row = 1 + skipped
+    for chunk in _body(file, name, count, PIXELS, skipped):
         images = np.frombuffer(chunk, np.uint8).reshape(-1, SIDE, SIDE)
         yield Batch(Digits(row_numbers(row, len(images)), images, None))
         row += len(images)
@@ -96,9 +109,10 @@ def wrong_magic(head: bytes, name: str) -> DataError:
     )
 
 
-def _body(file: BinaryIO, name: str, count: int, size: int) -> Iterator[bytes]:
-    """The bytes of `count` items of `size` bytes each, in batches; they have to be exactly as many as are left."""
-    for start in range(0, count, BATCH):
+def _body(file: BinaryIO, name: str, count: int, size: int, skipped: int) -> Iterator[bytes]:
+    """The bytes of `count` items of `size` bytes each, in batches, without the first ones; no more may be left."""
+    file.seek(skipped * size, os.SEEK_CUR)
+    for start in range(skipped, count, BATCH):
         wanted = min(BATCH, count - start) * size
         chunk = file.read(wanted)
         if len(chunk) < wanted:

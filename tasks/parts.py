@@ -38,6 +38,20 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where in a part to begin reading: at a row, counted from 1, and at the byte of the unpacked file it starts with.
+
+    byte: 0 at the beginning; also where the format needs no byte to find a row.
+    """
+
+    row: int = 1
+    byte: int = 0
+
+
+BEGINNING = Place()
+
+
+@dataclass(frozen=True)
 class Batch:
     """Some consecutive rows of a part: every row is either in `digits` or in `faults`, in rising order in both.
 
@@ -54,7 +68,10 @@ class Part:
 
     file: what messages call it, for example `digit-recognizer.zip/train.csv`.
     columns: the header as found; None where the format has none.
-    read: goes through the part from its beginning, each time it is called. Raises: DataError.
+    read: goes through the part, each time it is called: from its beginning, or from the Place it is given. Raises:
+        DataError.
+    places: where every so many rows begin, for several readers to share the part; only the beginning where it cannot
+        be entered in its middle, as a packed file cannot. Raises: DataError.
     paths: the files on disk that it is read from.
     """
 
@@ -62,7 +79,8 @@ class Part:
     file: str
     labelled: bool
     columns: tuple[str, ...] | None
-    read: Callable[[], Iterator[Batch]]
+    read: Callable[..., Iterator[Batch]]
+    places: Callable[[int], list[Place]]
     kind: Kind
     paths: tuple[Path, ...]
 

@@ -20,7 +20,7 @@ from tasks import csv_source, digits, downloads, idx_source
 from tasks.csv_source import NotDigitsError
 from tasks.digits import CLASSES, PIXEL_COLUMNS, Digits
 from tasks.errors import DataError
-from tasks.parts import Batch, Kind, Name, Part, row_numbers, sorted_out
+from tasks.parts import BEGINNING, Batch, Kind, Name, Part, Place, row_numbers, sorted_out
 from tasks.settings import Settings
 from tasks.streams import ZIP, Stream, explained, in_folder, in_zip
 
@@ -77,13 +77,13 @@ def recognise(data: str, settings: Settings) -> Source:
     elif data == "kaggle":
         path = downloads.fetch_kaggle(settings)
     else:
-        path = _expanded(data)
-    parts = _told_apart(_parts_in(path), path.name)
+        path = expanded(data)
+    parts = _told_apart(parts_in(path), path.name)
     files = {file for part in parts.values() for file in part.paths}
     return Source(parts["train"].kind, tuple(sorted(files)), parts)
 
 
-def _expanded(data: str) -> Path:
+def expanded(data: str) -> Path:
     with contextlib.suppress(RuntimeError):  # ~ of a user that there is not
         return Path(data).expanduser()
     return Path(data)
@@ -92,7 +92,7 @@ def _expanded(data: str) -> Path:
 # --- Looking inside ---------------------------------------------------------------------------------------------
 
 
-def _parts_in(path: Path) -> list[Part]:
+def parts_in(path: Path) -> list[Part]:
     """Every table of digits in a file, a zip or a folder. They are not yet told apart: each is named "train".
 
     Files without digits are passed over, unless their name promises some.
@@ -180,7 +180,8 @@ def _csv_part(stream: Stream, head: bytes) -> Part:
             ) from error
         raise
     labelled = csv_source.LABEL_COLUMN in columns
-    return _part("csv", stream, partial(csv_source.batches, stream, columns), labelled, columns)
+    read, places = partial(csv_source.batches, stream, columns), partial(csv_source.places, stream)
+    return _part("csv", stream, read, places, labelled, columns)
 
 
 def _parquet_part(stream: Stream) -> Part:
@@ -210,13 +211,22 @@ def _parquet_part(stream: Stream) -> Part:
             received=f"{label.null_count:,} of {len(label):,} without",
             remedy="separate them",
         )
-    return _part("parquet", stream, partial(_parquet_batches, path), label.null_count == 0)
+    return _part(
+        "parquet", stream, partial(_parquet_batches, path), partial(_parquet_places, path), label.null_count == 0
+    )
 
 
-def _parquet_batches(path: Path) -> Iterator[Batch]:
-    row = 1
+def _parquet_places(path: Path, step: int) -> list[Place]:
+    """Where every `step` rows begin."""
     with explained(path.name):
-        for batch in digits.batches(path):
+        rows = pq.read_metadata(path).num_rows
+    return [Place(row) for row in range(1, rows + 1, step)] or [BEGINNING]
+
+
+def _parquet_batches(path: Path, place: Place = BEGINNING) -> Iterator[Batch]:
+    row = place.row
+    with explained(path.name):
+        for batch in digits.batches(path, first=row - 1):
             yield sorted_out(Digits(row_numbers(row, len(batch)), batch.images, batch.labels))
             row += len(batch)
 
@@ -238,7 +248,14 @@ def _idx_parts(images: list[Stream], labels: list[Stream]) -> list[Part]:
                 remedy="put the file of their images beside it",
             )
     return [
-        _part("idx", stream, partial(idx_source.batches, stream, labels), labels is not None, also=labels)
+        _part(
+            "idx",
+            stream,
+            partial(idx_source.batches, stream, labels),
+            partial(idx_source.places, stream),
+            labels is not None,
+            also=labels,
+        )
         for stream, labels in pairs.items()
     ]
 
@@ -250,21 +267,21 @@ def _set(stream: Stream) -> str:
 def _part(
     kind: Kind,
     stream: Stream,
-    batches: Callable[[], Iterator[Batch]],
+    batches: Callable[..., Iterator[Batch]],
+    places: Callable[[int], list[Place]],
     labelled: bool,
     columns: tuple[str, ...] | None = None,
     also: Stream | None = None,
 ) -> Part:
     paths = {stream.path, also.path} if also else {stream.path}
-    return Part(
-        "train", stream.name, labelled, columns, partial(_some, batches, stream.name), kind, tuple(sorted(paths))
-    )
+    read = partial(_some, batches, stream.name)
+    return Part("train", stream.name, labelled, columns, read, places, kind, tuple(sorted(paths)))
 
 
-def _some(batches: Callable[[], Iterator[Batch]], file: str) -> Iterator[Batch]:
+def _some(batches: Callable[..., Iterator[Batch]], file: str, place: Place = BEGINNING) -> Iterator[Batch]:
     """The batches that have rows. Raises: DataError if none has."""
     rows = 0
-    for batch in batches():
+    for batch in batches(place):
         if batch.digits or batch.faults:
             yield batch
         rows += len(batch.digits) + len(batch.faults)
@@ -344,13 +361,17 @@ def _sample() -> Source:
     stream = Stream(f"sample ({path.name})", path)
     names: tuple[Name, Name] = ("train", "test")
     parts = {
-        name: replace(_part("sample", stream, partial(_sample_batches, stream, name), True), name=name)
+        name: replace(_part("sample", stream, partial(_sample_batches, stream, name), _only_begun, True), name=name)
         for name in names
     }
     return Source("sample", (path,), parts)
 
 
-def _sample_batches(stream: Stream, name: Name) -> Iterator[Batch]:
+def _only_begun(step: int) -> list[Place]:
+    return [BEGINNING]
+
+
+def _sample_batches(stream: Stream, name: Name, place: Place = BEGINNING) -> Iterator[Batch]:
     """The sample, in random order (the file is sorted by class); of each class 50 are test and the rest train.
 
     The ids are positions in that order, from 1 in each part: no rows of the file.

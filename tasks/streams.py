@@ -51,6 +51,13 @@ class Stream:
             file.seek(0)
             yield cast(BinaryIO, stack.enter_context(gzip.GzipFile(fileobj=file))) if zipped else file
 
+    def packed(self) -> bool:
+        """Whether it has to be unpacked from its beginning. Raises: DataError."""
+        if self.member is not None:
+            return True
+        with explained(self.name), self.path.open("rb") as file:
+            return file.read(len(GZIP)) == GZIP
+
     def head(self) -> bytes:
         """The first bytes, at most HEAD. Raises: DataError."""
         with self.open() as file:
