@@ -1,0 +1,95 @@
+"""Pictures from people: opened with suspicion, turned upright, laid on paper, as RGB."""
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from tasks.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# Pillow knows forty formats more; what nobody photographs with only widens what a hostile file can reach.
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
+# More than the usual camera makes; decoded it fills 300 MB. A bomb of a few kB would fill the memory.
+MOST_PIXELS = 100_000_000
+ENOUGH = 1_500  # pixels of the longer side; no digit needs more
+MEAN = 127
+
+
+def opened(file: BinaryIO, name: str) -> np.ndarray:
+    """The picture's pixels, uint8 (height, width, 3), upright by its EXIF.
+
+    name: what messages call it.
+    Raises: DataError for what is no picture, damaged, too large, or animated.
+    """
+    from PIL import Image, ImageOps
+
+    with _explained(name), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of bombs, which are refused below, and of odd metadata
+        with Image.open(file, formats=FORMATS) as picture:
+            _refuse_hostile(picture, name)
+            picture.draft(None, (ENOUGH, ENOUGH))  # JPEG is reduced while it is decoded
+            drawn = _on_paper(_eight_bits(ImageOps.exif_transpose(picture)))
+            drawn.thumbnail((ENOUGH, ENOUGH))
+            return np.asarray(drawn)
+
+
+@contextlib.contextmanager
+def _explained(name: str) -> Iterator[None]:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        yield
+    except UnidentifiedImageError as error:
+        raise _refusal(name, "it is no picture", "PNG, JPEG, TIFF, BMP or WebP", "other content") from error
+    except Image.DecompressionBombError as error:
+        raise _too_large(name, "more") from error
+    # What Pillow's decoders raise of damaged files, besides OSError.
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError, MemoryError) as error:
+        raise _refusal(name, "the picture is damaged", "a whole picture", str(error) or "less") from error
+
+
+def _refuse_hostile(picture: "Image.Image", name: str) -> None:
+    """Before anything is decoded. Raises: DataError."""
+    if picture.width * picture.height > MOST_PIXELS:
+        raise _too_large(name, f"{picture.width:,} × {picture.height:,}")
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1 and picture.format != "MPO":  # a phone's JPEG, whose second view is the same digit
+        raise _refusal(name, "the picture is animated, or has pages", "one picture", f"{frames} pictures")
+
+
+def _too_large(name: str, received: str) -> DataError:
+    return _refusal(name, "the picture is too large", f"at most {MOST_PIXELS // 1_000_000} million pixels", received)
+
+
+def _refusal(name: str, what: str, expected: str, received: str) -> DataError:
+    return DataError(what, file=name, expected=expected, received=received, remedy="save it anew, or take it out")
+
+
+def _eight_bits(picture: "Image.Image") -> "Image.Image":
+    """Pictures of 16 or 32 bits, which have one channel, scaled by their brightest, as scanners fill 10 to 16."""
+    from PIL import Image
+
+    if not picture.mode.startswith(("I", "F")):
+        return picture
+    values = np.nan_to_num(np.asarray(picture, np.float64)).clip(0)
+    return Image.fromarray(np.rint(values * (255 / (values.max() or 1))).astype(np.uint8))
+
+
+def _on_paper(picture: "Image.Image") -> "Image.Image":
+    """What is transparent becomes white under dark ink, and black under bright."""
+    from PIL import Image
+
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    drawn = picture.convert("RGBA")
+    pixels = np.asarray(drawn)
+    ink = pixels[pixels[..., 3] > MEAN]
+    dark = not len(ink) or ink[:, :3].mean() <= MEAN
+    paper = Image.new("RGBA", drawn.size, (255, 255, 255, 255) if dark else (0, 0, 0, 255))
+    paper.alpha_composite(drawn)
+    return paper.convert("RGB")
