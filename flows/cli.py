@@ -1,17 +1,22 @@
 """The `digits` command: parse, call, one line per error. The only place that catches a DigitsError."""
 
+import contextlib
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from tasks import settings
 from tasks.errors import DigitsError, StoreError
 from tasks.store import Artifact, Store, damage, lineage
+
+if TYPE_CHECKING:
+    from tasks.scores import Options
 
 app = typer.Typer(
     help="Handwritten digits, from file to submission.",
@@ -57,11 +62,94 @@ def run(
 ) -> None:
     """Train on digits and answer the test part: ingest, validate, prepare, fit, evaluate, package, promote, score."""
     _look_at_the_call(data, [recipe], set_)
-    _start_prefect()
-    from flows.summary import train_summary
-    from flows.training import train
+    with _prefect():
+        from flows.summary import train_summary
+        from flows.training import train
 
-    print(train_summary(data, train(data, recipe, set_, max_bad_rows, refit, workers, fresh)))
+        print(train_summary(data, train(data, recipe, set_, max_bad_rows, refit, workers, fresh)))
+
+
+@app.command()
+def score(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT…",
+            help="CSV, IDX or Parquet, pictures, folders, zips or patterns of them; - for a CSV from standard input.",
+        ),
+    ],
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="Where submission.csv is copied to; - for standard output.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Id of a package.")] = "champion",
+    review_below: Annotated[
+        float, typer.Option(min=0, max=1, help="Confidence below which a person should look.")
+    ] = 0.95,
+    on_bad_row: Annotated[
+        Literal["stop", "quarantine"], typer.Option(help="What to do at a row that is not a digit.")
+    ] = "stop",
+    on_drift: Annotated[
+        Literal["warn", "stop", "ignore"],
+        typer.Option(help="What to do where these are not digits like those of training."),
+    ] = "warn",
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Give those of all ten digits, too, in the submission.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--show", help="Draw what the model saw beside the pictures.")] = False,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that score at the same time.")] = 1,
+    shard_rows: Annotated[
+        int, typer.Option(min=1, help="Rows that are scored as one, and not again after a kill.")
+    ] = 100_000,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the output.")] = False,
+    flow: Annotated[bool, typer.Option("--flow", help="As a run of Prefect, with a task for every shard.")] = False,
+    runner: Annotated[
+        Literal["processes", "dask"],
+        typer.Option(help="Who scores in a flow: processes of this machine, or a Dask cluster."),
+    ] = "processes",
+    address: Annotated[str | None, typer.Option(metavar="tcp://…", help="Of the Dask cluster.")] = None,
+    shards_in: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER", help="Where shards are kept until all are done: what all workers reach, also s3://…."
+        ),
+    ] = None,
+) -> None:
+    """Answer digits with the champion: a submission, probabilities, and what a person should look at."""
+    from flows.summary import score_summary
+    from tasks import scores
+
+    if output:
+        scores.look_at(output, force)
+    options = scores.Options(review_below, shard_rows, on_bad_row, on_drift, probabilities, show)
+    started = time.perf_counter()
+    if flow or runner == "dask":
+        with _prefect():
+            from flows.scoring import score as scoring
+
+            made = scoring(inputs, output, model, options, workers, force, runner, address, shards_in)
+    else:
+        _log_to_terminal()
+        made = _scored(inputs, model, options, workers, shards_in)
+        if output:
+            scores.deliver(made, output)
+    seconds = 0 if made.reused else time.perf_counter() - started
+    print(score_summary(made, output, seconds), file=sys.stderr if output == scores.STANDARD_OUTPUT else sys.stdout)
+
+
+def _scored(given: Sequence[str], model: str, options: "Options", workers: int, shards_in: str | None) -> Artifact:
+    """As the flow `score`, without the seconds that Prefect takes to start."""
+    from tasks import inputs, scores
+    from tasks.progress import rows_progress
+    from tasks.registry import package_of
+
+    here = settings.load()
+    store = Store(here.artifacts)
+    package = package_of(store, model)
+    with inputs.spool(store.root) as spool:
+        parts = inputs.find(given, here, spool)
+        rows = [part.rows for part in parts]
+        with rows_progress(None if None in rows else sum(filter(None, rows))) as tell:
+            return scores.score(store, package, parts, options, shards_in=shards_in, workers=workers, tell=tell)
 
 
 @app.command()
@@ -85,11 +173,11 @@ def compare(
     """Fit several recipes on the same data and rank them: a leaderboard as a page, Markdown and CSV."""
     names = None if recipes is None else [name for name in recipes.split(",") if name.strip()]
     _look_at_the_call(data, names, set_)
-    _start_prefect()
-    from flows.comparing import compare as flow
-    from flows.listing import leaderboard
+    with _prefect():
+        from flows.comparing import compare as flow
+        from flows.listing import leaderboard
 
-    made = flow(data, names, seeds, set_, max_bad_rows, refit, workers, fresh)
+        made = flow(data, names, seeds, set_, max_bad_rows, refit, workers, fresh)
     _print(leaderboard(made))
     for failure in made.manifest().parameters["failures"]:
         print(f"{failure['recipe']} seed {failure['seed']}: {failure['because']}")
@@ -108,11 +196,11 @@ def tune(
 ) -> None:
     """Try a recipe with other values, trial by trial, and end with the best of them as a recipe to run."""
     _look_at_the_call(data, [recipe], set_)
-    _start_prefect()
-    from flows.summary import tune_summary
-    from flows.tuning import tune as flow
+    with _prefect():
+        from flows.summary import tune_summary
+        from flows.tuning import tune as flow
 
-    print(tune_summary(flow(data, recipe, trials, set_, max_bad_rows)))
+        print(tune_summary(flow(data, recipe, trials, set_, max_bad_rows)))
 
 
 @app.command()
@@ -196,12 +284,14 @@ def _look_at_the_call(data: str, names: Sequence[str] | None, changes: Sequence[
     settings.make_home(here)
 
 
-def _start_prefect() -> None:
+@contextlib.contextmanager
+def _prefect() -> Iterator[None]:
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # `_log_to_terminal` shows them
-    from flows.embedded_server import start_embedded_server
+    from flows.embedded_server import a_server
 
     _log_to_terminal()
-    start_embedded_server()
+    with a_server():
+        yield
 
 
 def _store() -> Store:

@@ -1,22 +1,26 @@
 """Prefect's embedded server, for runs without a standing one, ended with the run however that ends."""
 
+import contextlib
 import logging
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 
 log = logging.getLogger(__name__)
 
 
-def start_embedded_server() -> None:
-    """Start the server that the flows of this process talk to, unless the settings name another.
+@contextlib.contextmanager
+def a_server() -> Iterator[None]:
+    """A server for the flows of this process and of its workers: the one that the settings name, or one of its own.
 
     Prefect itself ends it when the process exits, after the last lines of the log have reached it.
     """
     from prefect.server.api.server import SubprocessASGIServer
-    from prefect.settings import PREFECT_API_URL
+    from prefect.settings import PREFECT_API_URL, temporary_settings
 
     if PREFECT_API_URL.value():
+        yield
         return
     log.info("starting Prefect's embedded server, which takes some seconds")
     server = SubprocessASGIServer()
@@ -28,6 +32,9 @@ def start_embedded_server() -> None:
     if server.server_process:
         end_with_this_process(server.server_process.pid)
     starting.join()
+    # Workers, who are handed the settings, would else each start a server of their own.
+    with temporary_settings({PREFECT_API_URL: server.api_url}):
+        yield
 
 
 def end_with_this_process(pid: int) -> None:

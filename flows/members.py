@@ -25,8 +25,8 @@ def learn(
     twins = _members(store, judged, recipe) if judged else [None] * len(members)
     calls = [(store, prepared, member, twin) for member, twin in zip(members, twins, strict=True)]
     fitted = each(fit, calls, workers=workers, fresh=fresh)
-    return combine(store, fitted, recipe, judged, fresh=fresh) if recipe.combined else fitted[0]
+    return combine(store, fitted, recipe, judged, fresh=fresh) if recipe.members > 1 else fitted[0]
 
 
 def _members(store: Store, model: Artifact, recipe: Recipe) -> list[Artifact]:
-    return [store.get(name) for name in model.manifest().inputs] if recipe.combined else [model]
+    return [store.get(name) for name in model.manifest().inputs] if recipe.members > 1 else [model]

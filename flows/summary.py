@@ -1,6 +1,6 @@
 """What a person is told at the end of a run, in a few lines."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.store import Artifact
 
@@ -23,6 +23,24 @@ def train_summary(data: str, trained: "Trained") -> str:
         else "none: the data have no test part",
     }
     return "\n".join(f"{name:<11} {line}" for name, line in lines.items())
+
+
+def score_summary(scores: Artifact, output: str | None, seconds: float) -> str:
+    """Rows, classes, what to review and what that leaves wrong, drift, and where to look.
+
+    output: as the call named it. seconds: what it took, from the first row to the last file.
+    """
+    found = scores.metrics
+    lines = {
+        "rows": _rows(found, seconds),
+        "classes": "  ".join(f"{label}: {count:,}" for label, count in enumerate(found["class_counts"])),
+        "accuracy": _known(found),
+        "review": _review(found),
+        "drift": _drift(found["drift"]),
+        "submission": str(scores.path / "submission.csv") if output in (None, "-") else str(output),
+        "scores": str(scores.path),
+    }
+    return "\n".join(f"{name:<11} {line}" for name, line in lines.items() if line)
 
 
 def tune_summary(tuning: Artifact) -> str:
@@ -74,3 +92,34 @@ def _package(package: Artifact) -> str:
         f"{found['default']}, {form['agreement']:.2%} the same answers as Keras"
         f"{''.join(f'; {name} refused, it loses too much' for name in refused)}"
     )
+
+
+def _rows(found: dict[str, Any], seconds: float) -> str:
+    rows = found["rows"]
+    rate = f", {rows / seconds:,.0f} a second" if seconds else ", found, nothing to do"
+    aside = f"; {found['quarantined']:,} rows set aside in quarantine.csv" if found["quarantined"] else ""
+    return f"{rows:,}{rate}{aside}"
+
+
+def _known(found: dict[str, Any]) -> str | None:
+    """Where the input has labels."""
+    if not found["accuracy"]:
+        return None
+    low, high = found["accuracy"]["interval"]
+    share, images = found["accuracy"]["accuracy"], found["accuracy"]["images"]
+    return f"{share:.2%} of {images:,} with a label (95 % sampling interval {low:.2%} to {high:.2%})"
+
+
+def _review(found: dict[str, Any]) -> str:
+    """How many a person should look at, and what validation says of the others."""
+    review, expected = found["review"], found["expected"]
+    share = f" ({review / found['rows']:.2%})" if found["rows"] else ""
+    promise = (
+        f"among the others {expected['wrong']:.2%} are expected to be wrong, at most {expected['wrong_at_most']:.2%}"
+    )
+    where = ", in review.csv" if review else ""
+    return f"{review:,}{share} to look at{where}; {promise}, as measured on validation"
+
+
+def _drift(found: dict[str, Any]) -> str:
+    return "; ".join([found["verdict"], *found["reasons"]])

@@ -1,6 +1,6 @@
 """Between fit and evaluate, combine: one model out of a recipe's members, which answers with the mean of their logits.
 
-Makes a `model` like any other, in one file. A recipe with one member, that looks at each image once, needs none.
+Makes a `model` like any other, in one file. A recipe with one member needs none.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ def combine(
     """
 
     def build(draft: Draft) -> dict[str, Any]:
-        model = averaged([load(member.file("model.keras")) for member in members], recipe.views)
+        model = averaged([load(member.file("model.keras")) for member in members])
         model.save(draft.folder / "model.keras")
         found = [member.metrics for member in members]
         return {

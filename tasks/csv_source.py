@@ -200,6 +200,12 @@ def batches(
             yield batch
 
 
+def about_rows(head: bytes, size: int) -> int:
+    """About how many rows a file of so many bytes has, by its first lines."""
+    lines = _line_ends(head).partition(b"\n")[2]
+    return max(1, round((size - len(head) + len(lines)) * (lines.count(b"\n") or 1) / max(len(lines), 1)))
+
+
 def places(stream: Stream, step: int) -> list[Place]:
     """Where every `step` rows begin; only the beginning where the file is packed, or has lines that are no rows.
 

@@ -5,7 +5,7 @@ it once, in `sources.py`; training and scoring read it through `read` and `batch
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.addresses import for_arrow
 from tasks.errors import DataError, StoreError
 
 SIDE = 28
@@ -67,8 +68,8 @@ class Digits:
 
 def to_table(digits: Digits) -> pa.Table:
     """Arrow table of SCHEMA over the same memory: no pixel is copied."""
-    labels = pa.nulls(len(digits), pa.uint8()) if digits.labels is None else _array(digits.labels, pa.uint8())
-    columns = [_array(digits.ids, pa.int32()), labels, _array(digits.images, pa.binary(PIXELS))]
+    labels = pa.nulls(len(digits), pa.uint8()) if digits.labels is None else column(digits.labels, pa.uint8())
+    columns = [column(digits.ids, pa.int32()), labels, column(digits.images, pa.binary(PIXELS))]
     return pa.table(columns, schema=SCHEMA)
 
 
@@ -79,14 +80,29 @@ def from_batch(batch: pa.RecordBatch) -> Digits:
     return Digits(_view(batch.column("id"), np.int32), images, labels)
 
 
-# pyarrow's own conversions import pandas, which costs more than reading the file does.
-def _array(values: np.ndarray, dtype: pa.DataType) -> pa.Array:
-    return pa.Array.from_buffers(dtype, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
+def column(values: np.ndarray, dtype: pa.DataType, missing: np.ndarray | None = None) -> pa.Array:
+    """An Arrow array over the memory of one of NumPy; missing: bool (n,), where it has no value.
+
+    pyarrow's own conversion imports pandas, which costs more than reading a file does.
+    """
+    known = None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
+    content = np.packbits(values, bitorder="little") if values.dtype == bool else np.ascontiguousarray(values)
+    return pa.Array.from_buffers(dtype, len(values), [known, pa.py_buffer(content)])
 
 
 def _view(column: pa.Array, dtype: Any) -> np.ndarray:
     dtype = np.dtype(dtype)
     return np.frombuffer(column.buffers()[1], dtype, len(column), column.offset * dtype.itemsize)
+
+
+def texts(values: Sequence[str | None]) -> pa.Array:
+    """An Arrow array of strings, made as in `column`."""
+    encoded = [(value or "").encode() for value in values]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    known = np.packbits([value is not None for value in values], bitorder="little")
+    return pa.StringArray.from_buffers(
+        len(values), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)), pa.py_buffer(known)
+    )
 
 
 class Writer:
@@ -138,7 +154,7 @@ def batches(path: Path, rows: int = ROW_GROUP, first: int = 0) -> Iterator[Digit
     Raises: DataError if the file is not Parquet or has another schema.
     """
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(**for_arrow(path)) as file:
             if not file.schema_arrow.equals(SCHEMA):
                 raise DataError(
                     "the columns are not those of a digit file",

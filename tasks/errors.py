@@ -3,8 +3,10 @@
 DigitsError             caught in one place, `flows/cli.py`: one line on stderr
 ├── UsageError          the call is wrong: unknown recipe, value out of range     exit code 2
 ├── DataError           the input is bad; the same input will fail again          exit code 1
-├── StoreError          an artifact is missing or damaged, or a disk fails           exit code 1
-├── FitError            a fit cannot go on: its loss is not a number any more        exit code 1
+├── StoreError          an artifact is missing or damaged, or a disk fails        exit code 1
+├── DriftError          what came in is not like what the model has learned from  exit code 1
+├── FitError            a network does not fit the images or the classes          exit code 1
+│   └── DivergedError   a fit cannot go on: its loss is not a number any more     exit code 1
 ├── PackageError        a packaged model does not agree with the fitted one       exit code 1
 └── FetchError          a download failed: no network, a broken answer            exit code 1
     └── AccessError     it is refused: no credentials, rules not accepted         exit code 1
@@ -48,6 +50,7 @@ class DigitsError(Exception):
         ]
         # One line, whatever a file's bytes or a library's message smuggle in.
         super().__init__(" ".join("; ".join(clause for clause in clauses if clause).split()))
+        self.what, self.expected, self.received = what, expected or "", received or ""
 
 
 class UsageError(DigitsError):
@@ -62,11 +65,19 @@ class StoreError(DigitsError):
     pass
 
 
+class DriftError(DigitsError):
+    pass
+
+
 class PackageError(DigitsError):
     pass
 
 
 class FitError(DigitsError):
+    pass
+
+
+class DivergedError(FitError):
     pass
 
 

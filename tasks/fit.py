@@ -16,7 +16,7 @@ from tasks import digits, history, learning, networks
 from tasks.best_epoch import BestEpoch
 from tasks.checkpoint import WEIGHTS, mend
 from tasks.digits import Digits
-from tasks.errors import FitError
+from tasks.errors import DivergedError
 from tasks.models import start_tensorflow
 from tasks.progress import progress
 from tasks.recipes import Recipe
@@ -145,9 +145,9 @@ def _watched(recipe: Recipe, training: Digits, judging: Digits, scratch: Path, w
     """Nothing stays of a fit that is given up, or that diverges."""
     try:
         return train(recipe, training, judging, scratch, watch=watch)
-    except (GivenUp, FitError) as error:
+    except (GivenUp, DivergedError) as error:
         shutil.rmtree(scratch, ignore_errors=True)
-        raise GivenUp("diverged" if isinstance(error, FitError) else str(error)) from error
+        raise GivenUp("diverged" if isinstance(error, DivergedError) else str(error)) from error
 
 
 def epochs_for(recipe: Recipe, images: int) -> int:
@@ -219,7 +219,7 @@ def _check(logs: Mapping[str, float]) -> None:
         raise FloatingPointError
 
 
-def _diverged(recipe: Recipe, model: "keras.Model", scratch: Path) -> FitError:
+def _diverged(recipe: Recipe, model: "keras.Model", scratch: Path) -> DivergedError:
     remedy = f"use a lower rate than learning_rate={recipe.learning_rate}"
     weights = scratch / CHECKPOINT / WEIGHTS
     if weights.exists():
@@ -228,7 +228,7 @@ def _diverged(recipe: Recipe, model: "keras.Model", scratch: Path) -> FitError:
         remedy += f"; the model of the last good epoch is kept in {scratch / LAST_GOOD}"
     else:
         shutil.rmtree(scratch)
-    return FitError(
+    return DivergedError(
         "the fit diverged: its loss is not a number any more", expected="a finite loss in every epoch", remedy=remedy
     )
 

@@ -38,26 +38,16 @@ def predict(model: "keras.Model", images: np.ndarray) -> np.ndarray:
     return np.concatenate([model.predict_on_batch(batch[..., None].astype(np.float32)) for batch in batches])
 
 
-def averaged(members: "Sequence[keras.Model]", views: int = 0) -> "keras.Model":
-    """One model whose logits are the mean of its members'.
-
-    views: pixels by which each image is also shown shifted, up, down, left and right; 0: only as it is.
-    """
+def averaged(members: "Sequence[keras.Model]") -> "keras.Model":
+    """One model whose logits are the mean of its members'."""
     import keras
 
     given = keras.Input((SIDE, SIDE, 1))
-    shown = [given]
-    if views:
-        padded = keras.layers.ZeroPadding2D(views)(given)
-        for down, right in ((0, 1), (2, 1), (1, 0), (1, 2)):
-            cropping = ((down * views, (2 - down) * views), (right * views, (2 - right) * views))
-            shown.append(keras.layers.Cropping2D(cropping)(padded))
     networks = [
         keras.Model(member.inputs, member.get_layer("logits").output, name=f"member-{number}")
         for number, member in enumerate(members, start=1)
     ]
-    logits = [network(view) for network in networks for view in shown]
-    mean = keras.layers.Average(name="logits")(logits)
+    mean = keras.layers.Average(name="logits")([network(given) for network in networks])
     return keras.Model(given, keras.layers.Softmax(name="probabilities")(mean), name="members")
 
 

@@ -1,16 +1,17 @@
 """What a source hands over: parts (train, test), read in batches of digits, and of faults: the rows that are none."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from tasks.digits import CLASSES, Digits
+from tasks.streams import Stream
 
 Name = Literal["train", "test"]
-Kind = Literal["sample", "csv", "idx", "parquet"]
+Kind = Literal["sample", "csv", "idx", "parquet", "pictures"]
 
 RAGGED = "wrong number of cells"
 BLANK = "blank cell"
@@ -56,10 +57,15 @@ class Batch:
     """Some consecutive rows of a part: every row is either in `digits` or in `faults`, in rising order in both.
 
     digits.ids: int32, the row of the source, counted from 1; header and blank lines do not count.
+    doubts: why an image does not look like one digit, by its row; only pictures can tell.
     """
 
     digits: Digits
     faults: tuple[Fault, ...] = ()
+    doubts: Mapping[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.digits) + len(self.faults)
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,8 @@ class Part:
     places: where every so many rows begin, for several readers to share the part; only the beginning where it cannot
         be entered in its middle, as a packed file cannot. Raises: DataError.
     paths: the files on disk that it is read from.
+    names, pictures: of pictures, what messages call each of them, and the files; else empty.
+    rows: about how many there are, where that is known without reading them all.
     """
 
     name: Name
@@ -83,6 +91,9 @@ class Part:
     places: Callable[[int], list[Place]]
     kind: Kind
     paths: tuple[Path, ...]
+    names: tuple[str, ...] = ()
+    pictures: tuple[Stream, ...] = ()
+    rows: int | None = None
 
 
 def sorted_out(digits: Digits) -> Batch:

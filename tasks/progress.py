@@ -1,14 +1,17 @@
-"""How a fit is watched: a bar on a terminal, a log line an epoch elsewhere."""
+"""How long work is watched: a bar on a terminal, log lines elsewhere."""
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import keras
 
 log = logging.getLogger(__name__)
+
+EVERY = 10  # seconds between two lines
 
 
 @contextlib.contextmanager
@@ -47,3 +50,49 @@ def _words(logs: Mapping[str, float]) -> str:
     if "val_accuracy" not in logs:
         return f"training accuracy {logs['accuracy']:.2%}, loss {logs['cross_entropy']:.4f}"
     return f"validation accuracy {logs['val_accuracy']:.2%}, loss {logs['val_cross_entropy']:.4f}"
+
+
+@contextlib.contextmanager
+def rows_progress(total: int | None) -> Iterator[Callable[[int], None]]:
+    """What to call with each number of rows that are done; total: about how many there are, None where nobody knows."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _line_now_and_then(total)
+        return
+
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("scoring"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} rows"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bars:
+        bar = bars.add_task("scoring", total=total, rate="")
+        started = time.perf_counter()
+
+        def tell(rows: int) -> None:
+            done = bars.tasks[bar].completed + rows
+            bars.update(bar, advance=rows, rate=f"{done / (time.perf_counter() - started):,.0f} rows/s")
+
+        yield tell
+
+
+def _line_now_and_then(total: int | None) -> Callable[[int], None]:
+    done, started = 0, time.perf_counter()
+    last = started
+
+    def tell(rows: int) -> None:
+        nonlocal done, last
+        done += rows
+        now = time.perf_counter()
+        if now - last >= EVERY:
+            last = now
+            of = f" of about {total:,}" if total else ""
+            log.info("%s%s rows scored, %s a second", f"{done:,}", of, f"{done / (now - started):,.0f}")
+
+    return tell

@@ -59,7 +59,6 @@ class Recipe:
     patience: epochs without a lower validation loss after which the fit stops, and goes back to the best epoch;
         0: all epochs, and the last is kept.
     members: networks, each with a seed of its own, whose answers are averaged.
-    views: pixels by which each image is also shown shifted, in four directions, the answers averaged; 0: as it is only.
     seed: of the weights, the order of the images and the augmentation.
     """
 
@@ -79,7 +78,6 @@ class Recipe:
     augmentation: Augmentation = Augmentation()
     patience: int = 0
     members: int = 1
-    views: int = 0
     seed: int = 42
 
     def as_parameters(self) -> dict[str, Any]:
@@ -88,12 +86,7 @@ class Recipe:
 
     def each_member(self) -> "list[Recipe]":
         """The recipes of the single networks; seeds lie far apart, so that those of neighbouring seeds differ."""
-        return [replace(self, members=1, views=0, seed=self.seed + 1000 * index) for index in range(self.members)]
-
-    @property
-    def combined(self) -> bool:
-        """Whether its model is made of more than one network's answer to the image as it is."""
-        return self.members > 1 or self.views > 0
+        return [replace(self, members=1, seed=self.seed + 1000 * index) for index in range(self.members)]
 
 
 # Chosen on the validation part of Kaggle's training file, where three seeds read 99.54, 99.55 and 99.55 %. Tried and
@@ -159,7 +152,7 @@ RECIPES = {
         FAST,
         # What few epochs leave is left to be learned: 14 read 99.55 %, 30 99.57 % and 45 99.74 % with one network.
         # Tried and lost: elastic bending; a wider `fast`, which cost three times as much and read no better.
-        replace(FAST, name="best", epochs=60, members=4, views=1),
+        replace(FAST, name="best", epochs=60, members=4),
     )
 }
 
@@ -187,7 +180,6 @@ RANGES: dict[str, tuple[float, float]] = {
     "dropout": (0.0, 0.9),
     "patience": (0, 1000),
     "members": (1, 100),
-    "views": (0, 3),
     "seed": (0, 2**31 - 1),
     "rotation": (0.0, 180.0),
     "zoom": (0.0, 0.9),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tasks.errors import StoreError
+from tasks.errors import StoreError, UsageError
 from tasks.store import Artifact, Store, unwritable
 
 
@@ -54,6 +54,22 @@ def champion_package(store: Store) -> Artifact | None:
     """The package of the champion. Raises: StoreError if it is gone."""
     decision = champion(store)
     return store.get(decision.package) if decision else None
+
+
+def package_of(store: Store, model: str) -> Artifact:
+    """The package that `model` names: by its id, or the champion's.
+
+    Raises: StoreError if there is none, it is damaged or gone; UsageError if the id is another artifact's.
+    """
+    if model != "champion":
+        found = store.get(model)
+        if found.kind != "package":
+            raise UsageError("this is no package", expected="the id of a package", received=found.name)
+        return found
+    champion = champion_package(store)
+    if champion is None:
+        raise StoreError("there is no champion yet", remedy="make one with `digits run`")
+    return champion
 
 
 def history(store: Store) -> list[Decision]:

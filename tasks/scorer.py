@@ -9,6 +9,7 @@ from tasks.silence import silence
 from tasks.store import Artifact
 
 JUDGED = "judged.tflite"
+PROFILE = "profile.json"
 BATCH = 500  # images a call; beyond it only memory grows
 
 
@@ -19,18 +20,24 @@ class Scorer:
     not rounded to 1/256.
     """
 
-    def __init__(self, model: Path, *, threads: int = 2) -> None:
-        """model: a .tflite file of a package."""
+    def __init__(self, model: Path | bytes, *, threads: int = 2, temperature: float = 1) -> None:
+        """model: a .tflite file of a package, or its content. temperature: what the logits are divided by."""
         from ai_edge_litert.interpreter import Interpreter
 
-        self._interpreter = Interpreter(model_path=str(model), num_threads=threads)
+        given = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
+        self._interpreter = Interpreter(**given, num_threads=threads)
+        self._temperature = temperature
         self._rows = 0
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """What the probabilities are the softmax of, float32 (n, 10), before the temperature; images as there."""
+        starts = range(0, len(images), BATCH)
+        found = [self._logits(images[start : start + BATCH]) for start in starts]
+        return np.concatenate(found) if found else np.empty((0, CLASSES), np.float32)
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Probabilities of the classes, float32 (n, 10), of images uint8 (n, 28, 28), 0–255."""
-        starts = range(0, len(images), BATCH)
-        logits = [self._logits(images[start : start + BATCH]) for start in starts]
-        return softmax(np.concatenate(logits)) if logits else np.empty((0, CLASSES), np.float32)
+        return softmax(self.logits(images) / np.float32(self._temperature))
 
     def _logits(self, images: np.ndarray) -> np.ndarray:
         if len(images) != self._rows:
@@ -51,7 +58,10 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def default_model(package: Artifact) -> Path:
-    """The file of a package that scores: int8 where it agrees with Keras, else float32. Raises: StoreError."""
+    """The file of a package that scores: int8 where it agrees with Keras and is faster, else float32.
+
+    Raises: StoreError.
+    """
     return package.file(package.metrics["default"])
 
 

@@ -3,12 +3,11 @@
 Here what was given becomes a `Source` of parts; `csv_source.py` and `idx_source.py` read them, `downloads.py` fetches.
 """
 
-import contextlib
 import hashlib
 import importlib.util
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from tasks import csv_source, digits, downloads, idx_source
+from tasks.addresses import expanded, for_arrow, reached
 from tasks.csv_source import NotDigitsError
 from tasks.digits import CLASSES, PIXEL_COLUMNS, Digits
 from tasks.errors import DataError
@@ -83,12 +83,6 @@ def recognise(data: str, settings: Settings) -> Source:
     return Source(parts["train"].kind, tuple(sorted(files)), parts)
 
 
-def expanded(data: str) -> Path:
-    with contextlib.suppress(RuntimeError):  # ~ of a user that there is not
-        return Path(data).expanduser()
-    return Path(data)
-
-
 # --- Looking inside ---------------------------------------------------------------------------------------------
 
 
@@ -98,11 +92,16 @@ def parts_in(path: Path) -> list[Part]:
     Files without digits are passed over, unless their name promises some.
     Raises: DataError if there is none, or one is not as it should be.
     """
+    return parts_of(streams_in(path), path.name)
+
+
+def parts_of(streams: Iterable[Stream], where: str) -> list[Part]:
+    """As `parts_in`, of files that are found already. where: what messages call the whole."""
     parts: list[Part] = []
     images: list[Stream] = []
     labels: list[Stream] = []
     passed_over: dict[str, NotDigitsError] = {}
-    for stream in _streams(path):
+    for stream in streams:
         head = stream.head()
         try:
             if head.startswith(idx_source.IMAGES):
@@ -114,17 +113,18 @@ def parts_in(path: Path) -> list[Part]:
             else:
                 parts.append(_csv_part(stream, head))
         except NotDigitsError as error:
-            if _begins(stream.name, "train", *TEST):
+            if begins(stream.name, "train", *TEST):
                 raise
             passed_over[stream.base] = error
     parts += _idx_parts(images, labels)
     if not parts:
-        raise _lack(path, passed_over)
+        raise _lack(where, passed_over)
     return parts
 
 
-def _streams(path: Path) -> list[Stream]:
-    with explained(str(path)):
+def streams_in(path: Path) -> list[Stream]:
+    """The files that a path leads to: itself, those in the folder or in the zip. Raises: DataError."""
+    with explained(str(path)), reached(str(path)):
         if not path.exists():
             raise DataError(
                 "there is no such file or folder",
@@ -148,12 +148,12 @@ def _streams(path: Path) -> list[Stream]:
     return in_zip(path) if is_zip else [Stream(path.name, path)]
 
 
-def _lack(path: Path, passed_over: dict[str, NotDigitsError]) -> DataError:
+def _lack(where: str, passed_over: dict[str, NotDigitsError]) -> DataError:
     """What is wrong where there are no digits: with the only file, or with all."""
     if len(passed_over) == 1:
         return next(iter(passed_over.values()))
     names = ", ".join(list(passed_over)[:5]) + (", …" if len(passed_over) > 5 else "")
-    return DataError("no digits are in it", file=path.name, expected=DIGITS, received=names or "nothing", remedy=REMEDY)
+    return DataError("no digits are in it", file=where, expected=DIGITS, received=names or "nothing", remedy=REMEDY)
 
 
 def _csv_part(stream: Stream, head: bytes) -> Part:
@@ -181,7 +181,7 @@ def _csv_part(stream: Stream, head: bytes) -> Part:
         raise
     labelled = csv_source.LABEL_COLUMN in columns
     read, places = partial(csv_source.batches, stream, columns), partial(csv_source.places, stream)
-    return _part("csv", stream, read, places, labelled, columns)
+    return _part("csv", stream, read, places, labelled, columns, rows=csv_source.about_rows(head, stream.size()))
 
 
 def _parquet_part(stream: Stream) -> Part:
@@ -201,7 +201,7 @@ def _parquet_part(stream: Stream) -> Part:
     except DataError as error:
         raise NotDigitsError(str(error)) from error
     with explained(stream.name):
-        label = pq.read_table(path, columns=["label"])["label"]
+        label = pq.read_table(**for_arrow(path), columns=["label"])["label"]
     if 0 < label.null_count < len(label):
         raise DataError(
             "some digits have labels and some have none",
@@ -212,14 +212,19 @@ def _parquet_part(stream: Stream) -> Part:
             remedy="separate them",
         )
     return _part(
-        "parquet", stream, partial(_parquet_batches, path), partial(_parquet_places, path), label.null_count == 0
+        "parquet",
+        stream,
+        partial(_parquet_batches, path),
+        partial(_parquet_places, path),
+        label.null_count == 0,
+        rows=len(label),
     )
 
 
 def _parquet_places(path: Path, step: int) -> list[Place]:
     """Where every `step` rows begin."""
-    with explained(path.name):
-        rows = pq.read_metadata(path).num_rows
+    with explained(path.name), pq.ParquetFile(**for_arrow(path)) as file:
+        rows = file.metadata.num_rows
     return [Place(row) for row in range(1, rows + 1, step)] or [BEGINNING]
 
 
@@ -255,6 +260,7 @@ def _idx_parts(images: list[Stream], labels: list[Stream]) -> list[Part]:
             partial(idx_source.places, stream),
             labels is not None,
             also=labels,
+            rows=int.from_bytes(stream.head()[4:8], "big"),
         )
         for stream, labels in pairs.items()
     ]
@@ -272,10 +278,11 @@ def _part(
     labelled: bool,
     columns: tuple[str, ...] | None = None,
     also: Stream | None = None,
+    rows: int | None = None,
 ) -> Part:
     paths = {stream.path, also.path} if also else {stream.path}
     read = partial(_some, batches, stream.name)
-    return Part("train", stream.name, labelled, columns, read, places, kind, tuple(sorted(paths)))
+    return Part("train", stream.name, labelled, columns, read, places, kind, tuple(sorted(paths)), rows=rows)
 
 
 def _some(batches: Callable[..., Iterator[Batch]], file: str, place: Place = BEGINNING) -> Iterator[Batch]:
@@ -310,7 +317,7 @@ def _told_apart(parts: list[Part], where: str) -> dict[Name, Part]:
             received=_names(unlabelled),
             remedy="give the labelled digits too",
         )
-    trains = labelled if len(labelled) == 1 else [part for part in labelled if not _begins(part.file, *TEST)]
+    trains = labelled if len(labelled) == 1 else [part for part in labelled if not begins(part.file, *TEST)]
     tests = unlabelled + [part for part in labelled if part not in trains]
     found: dict[Name, Part] = {"train": replace(_only(trains or labelled, "train", where), name="train")}
     if tests:
@@ -320,7 +327,7 @@ def _told_apart(parts: list[Part], where: str) -> dict[Name, Part]:
 
 def _only(parts: list[Part], name: Name, where: str) -> Part:
     """The only part, or the only one whose file's name begins with `name`; a warning names those left out."""
-    chosen = parts if len(parts) == 1 else [part for part in parts if _begins(part.file, name)]
+    chosen = parts if len(parts) == 1 else [part for part in parts if begins(part.file, name)]
     if len(chosen) != 1:
         raise DataError(
             f"it is not clear which file is the {name} part",
@@ -335,7 +342,7 @@ def _only(parts: list[Part], name: Name, where: str) -> Part:
     return chosen[0]
 
 
-def _begins(file: str, *starts: str) -> bool:
+def begins(file: str, *starts: str) -> bool:
     return file.rpartition("/")[2].lower().startswith(starts)
 
 

@@ -4,19 +4,17 @@ Between the plain functions and Prefect, and the only thing that the stages shar
 """
 
 import logging
-import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
-from prefect.task_runners import ProcessPoolTaskRunner
+from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 from prefect.utilities.callables import get_call_parameters
 
-from tasks.errors import AccessError, DigitsError, FetchError, StoreError
+from tasks import processes
+from tasks.errors import AccessError, DigitsError, FetchError, StoreError, UsageError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,39 +66,47 @@ def stage(function: Callable[P, R], run_name: str | None = None) -> Callable[P, 
     return cast(Callable[P, R], task)
 
 
-def each(function: Callable[..., R], calls: Sequence[tuple[Any, ...]], *, workers: int = 1, **options: Any) -> list[R]:
+def each(
+    function: Callable[..., R],
+    calls: Sequence[tuple[Any, ...]],
+    *,
+    workers: int = 1,
+    runner: TaskRunner[Any] | None = None,
+    **options: Any,
+) -> list[R]:
     """Run a stage in a flow once for every tuple of arguments; the results in their order.
 
     workers: processes that share the work through Prefect's task runner; with one, each call runs here, in its turn.
+    runner: who does it instead, such as `dask`.
     """
-    if workers == 1 or len(calls) == 1:
+    if runner is None and (workers == 1 or len(calls) == 1):
         return [function(*call, **options) for call in calls]
     task = cast("Task[..., R]", function)
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    with ProcessPoolTaskRunner(max_workers=workers, initializer=_begin, initargs=(threads,)) as runner:
+    with runner or _processes(workers) as runs:
         # By name, as a runner wants them.
         given = [get_call_parameters(task.fn, call, options) for call in calls]
-        futures = [runner.submit(task, parameters=parameters) for parameters in given]
+        futures = [runs.submit(task, parameters=parameters) for parameters in given]
         try:
             return [future.result() for future in futures]
         except BaseException:
             # The runner would wait for what they are at, which may take hours; a checkpoint loses an epoch at most.
-            for worker in multiprocessing.active_children():
-                worker.kill()
+            processes.kill()
             raise
 
 
-def _begin(threads: int) -> None:
-    """What a worker does first: share the cores with the others, and watch its parent.
+def _processes(workers: int) -> TaskRunner[Any]:
+    return ProcessPoolTaskRunner(max_workers=workers, initializer=processes.begin, initargs=(processes.share(workers),))
 
-    A worker whose run was killed would fit on, and keep what it works on from the run that is started again.
+
+def dask(workers: int, address: str | None) -> TaskRunner[Any]:
+    """A Dask cluster: the one at an address, tcp://…, or one of so many processes of this machine.
+
+    Raises: UsageError if Dask is not installed.
     """
-    os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
-    parent = multiprocessing.parent_process()
-
-    def wait() -> None:
-        if parent:
-            parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
+    try:
+        from prefect_dask.task_runners import DaskTaskRunner
+    except ImportError as error:
+        raise UsageError("Dask is not installed", remedy="install it with pip install 'digitflow[dask]'") from error
+    if address:
+        return DaskTaskRunner(address=address)
+    return DaskTaskRunner(cluster_kwargs={"n_workers": workers, "threads_per_worker": 1})

@@ -137,12 +137,7 @@ class Store:
         code: name of the module that does the work.
         Raises: StoreError if the folder cannot be written; whatever build raises, after which no trace is left.
         """
-        made_from = {
-            "kind": kind,
-            "code": code_version(code),
-            "parameters": json.loads(json.dumps(parameters)),
-            "inputs": [artifact.name for artifact in inputs],
-        }
+        made_from = _made_from(kind, code, parameters, inputs)
         digest = _digest(made_from)
         newest = self._newest(kind, digest)
         if newest and not fresh:
@@ -166,6 +161,13 @@ class Store:
                 source=dict(source or {}),
             )
             return self._publish(draft, manifest)
+
+    def planned(
+        self, kind: str, *, code: str, parameters: Mapping[str, Any], inputs: Sequence[Artifact] = ()
+    ) -> Artifact | str:
+        """What `make` would make: the artifact if it exists, else the id that it would get."""
+        digest = _digest(_made_from(kind, code, parameters, inputs))
+        return self._newest(kind, digest) or digest
 
     def get(self, name: str) -> Artifact:
         """The artifact of a name `kind/id`, or of an id, whole or its first letters.
@@ -314,6 +316,15 @@ def sha256(path: Path) -> str:
     """Hexadecimal digest of a file's bytes. Raises: OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _made_from(kind: str, code: str, parameters: Mapping[str, Any], inputs: Sequence[Artifact]) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "code": code_version(code),
+        "parameters": json.loads(json.dumps(parameters)),
+        "inputs": [artifact.name for artifact in inputs],
+    }
 
 
 def _digest(made_from: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import os
 import re
 import stat
 import struct
@@ -57,6 +58,16 @@ class Stream:
             return True
         with explained(self.name), self.path.open("rb") as file:
             return file.read(len(GZIP)) == GZIP
+
+    def size(self) -> int:
+        """Unpacked bytes; of a gzip of more than 4 GB too few, as its own record of it is. Raises: DataError."""
+        with explained(self.name), self.path.open("rb") as file:
+            if self.member is not None:
+                with zipfile.ZipFile(file) as archive:
+                    return archive.getinfo(self.member).file_size
+            zipped = file.read(len(GZIP)) == GZIP
+            end = file.seek(-4 if zipped else 0, os.SEEK_END)
+            return int.from_bytes(file.read(4), "little") if zipped else end
 
     def head(self) -> bytes:
         """The first bytes, at most HEAD. Raises: DataError."""

@@ -1,34 +1,17 @@
 """The `digits` command as a person types it: real processes, what they print and how they exit."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tasks import recipes
 from tests import making
+from tests.command import ROOT, digits
 from tests.conftest import Chain
 
-ROOT = Path(__file__).parent.parent.parent
-COMMANDS = ("run", "compare", "tune", "recipes", "artifacts", "show", "verify")
-
-
-def digits(*arguments: str, home: Path, server: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the command in a home of its own.
-
-    server: address of a standing server; without it the command starts its own, as for somebody who has none.
-    """
-    environment = os.environ | {"DIGITS_HOME": str(home), "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
-    for name in [name for name in environment if name.startswith(("PREFECT_", "KERAS_", "MPLCONFIG"))]:
-        del environment[name]
-    if server:
-        environment["PREFECT_API_URL"] = server
-    command = [sys.executable, "-c", "from flows.cli import main; main()", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=180, env=environment, cwd=home)
+COMMANDS = ("run", "score", "compare", "tune", "recipes", "artifacts", "show", "verify")
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.embedded_server import start_embedded_server
+from flows.embedded_server import a_server
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = """
@@ -48,5 +48,23 @@ def test_a_standing_server_is_used_where_one_is_named(prefect_server: str) -> No
     from prefect.server.api.server import SubprocessASGIServer
 
     running = dict(SubprocessASGIServer._instances)
-    start_embedded_server()
-    assert running == SubprocessASGIServer._instances
+    with a_server():
+        assert running == SubprocessASGIServer._instances
+
+
+def test_workers_are_told_of_the_server_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would else start one of its own, which a kill leaves behind."""
+    from prefect.server.api import server
+    from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+
+    class Started:
+        server_process = None
+        api_url = "http://127.0.0.1:1/api"
+
+        def start(self) -> None:
+            pass
+
+    monkeypatch.setattr(server, "SubprocessASGIServer", Started)
+    with temporary_settings(restore_defaults={PREFECT_API_URL}), a_server():
+        handed = get_current_settings().to_environment_variables(exclude_unset=True)
+        assert handed["PREFECT_API_URL"] == Started.api_url

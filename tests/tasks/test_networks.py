@@ -65,12 +65,3 @@ def test_members_answer_with_the_mean_of_their_logits() -> None:
     logits = np.mean([np.log(predict(member, images)) for member in members], axis=0)
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(predict(averaged(members), images), expected, rtol=1e-4)
-
-
-def test_views_answer_with_the_mean_over_the_image_and_its_shifts() -> None:
-    member = networks.build("mlp-relu", dropout=0)
-    images = making.digits(5).images
-    shifted = [images, *(np.roll(images, step, axis) for step in (1, -1) for axis in (1, 2))]
-    logits = np.mean([np.log(predict(member, some)) for some in shifted], axis=0)
-    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(predict(averaged([member], views=1), images), expected, rtol=1e-4)

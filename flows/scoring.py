@@ -1,0 +1,60 @@
+"""The flow `score`: digits of any amount through the champion, a task for every shard."""
+
+from typing import Annotated, Literal
+
+from prefect import flow
+from prefect.runtime import flow_run
+from pydantic import Field
+
+from tasks import inputs as found
+from tasks import processes, scores, settings, shards
+from tasks.registry import package_of
+from tasks.score import piece_stage as score_piece
+from tasks.score import plan_stage as plan
+from tasks.score import publish_stage as publish
+from tasks.scores import Options
+from tasks.stage import dask, each
+from tasks.store import Artifact, Store
+
+
+@flow(name="score", flow_run_name="score {inputs}", persist_result=False)
+def score(
+    inputs: list[str],
+    output: str | None = None,
+    model: str = "champion",
+    options: Options = Options(),  # noqa: B008 - frozen
+    workers: Annotated[int, Field(ge=1)] = 1,
+    force: bool = False,
+    runner: Literal["processes", "dask"] = "processes",
+    address: str | None = None,
+    shards_in: str | None = None,
+) -> Artifact:
+    """Answer digits with the champion: a submission, probabilities, and what a person should look at.
+
+    Args:
+        inputs: paths or addresses of tables and pictures, of zips and folders of them, or patterns.
+        output: where submission.csv is copied to.
+        model: id of a package; the champion if none is named.
+        options: the threshold of review, shards, bad rows, drift, what is written.
+        workers: processes that score at the same time.
+        force: overwrite the output.
+        runner: who scores: processes of this machine, or a Dask cluster.
+        address: of the Dask cluster, tcp://…; a cluster of its own on this machine if none is named.
+        shards_in: folder or address that all workers can reach, where shards are kept until all are done.
+    """
+    here = settings.load()
+    store = Store(here.artifacts, flow_run=flow_run.get_id())
+    if output:
+        scores.look_at(output, force)
+    package = package_of(store, model)
+    with found.spool(store.root) as spool:
+        parts = found.find(inputs, here, spool)
+        planned = plan(store, package, parts, options, shards_in=shards_in, threads=processes.share(workers))
+        if not scores.published(store, planned):
+            pieces = shards.pieces(planned.job, shared=True)
+            cluster = dask(workers, address) if runner == "dask" else None
+            each(score_piece, [(planned.job, piece) for piece in pieces], workers=workers, runner=cluster)
+        made = publish(store, planned)
+    if output:
+        scores.deliver(made, output)
+    return made

@@ -1,0 +1,80 @@
+"""Where files are: paths of this machine, or addresses (`s3://bucket/key`, `gs://…`), which universal_pathlib reads.
+
+A path by its address has all methods of a Path that are used here, and is typed as one.
+"""
+
+import contextlib
+import glob
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from tasks.errors import DataError
+
+
+def expanded(data: str) -> Path:
+    """The path that a person means. Raises: DataError for an address that cannot be reached."""
+    if "://" in data:
+        from upath import UPath
+
+        with reached(data):
+            path = UPath(data)
+            # It is made when it is first asked for.
+            path.fs  # noqa: B018
+            return cast(Path, path)
+    with contextlib.suppress(RuntimeError):  # ~ of a user that there is not
+        return Path(data).expanduser()
+    return Path(data)
+
+
+def is_remote(path: Path) -> bool:
+    """Whether it is an address."""
+    return not isinstance(path, Path)
+
+
+@contextlib.contextmanager
+def reached(address: str) -> Iterator[None]:
+    """Turn what a store's own library raises, each another kind, into a DataError that names the address."""
+    try:
+        yield
+    except ImportError as error:
+        raise DataError(
+            "what reads such addresses is not installed",
+            file=address,
+            expected="the package of that store",
+            received=str(error),
+            remedy="pip install 'digitflow[s3]' for s3://, or gcsfs for gs://",
+        ) from error
+    except (DataError, OSError):
+        raise  # told better by whoever reads
+    except Exception as error:
+        raise DataError(
+            "the address cannot be reached",
+            file=address,
+            expected="a store that answers",
+            received=str(error) or type(error).__name__,
+            remedy="check the address, the credentials and the network",
+        ) from error
+
+
+def matching(pattern: str) -> list[Path]:
+    """The paths that fit a pattern (`*`, `?`, `[…]`, `**`), by name. Raises: DataError; OSError."""
+    path = expanded(pattern)
+    if is_remote(path):
+        remote = cast(Any, path)
+        with reached(pattern):
+            return [expanded(f"{remote.protocol}://{key}") for key in sorted(remote.fs.glob(remote.path))]
+    # Path.glob takes no absolute pattern.
+    return sorted(map(Path, glob.glob(str(path), recursive=True)))  # noqa: PTH207
+
+
+def version(path: Path) -> str | None:
+    """A store's word on the version of what is at an address (ETag, size, time); None for a file of this machine."""
+    remote = cast(Any, path)
+    return str(remote.fs.ukey(remote.path)) if is_remote(path) else None
+
+
+def for_arrow(path: Path) -> dict[str, Any]:
+    """The arguments by which pyarrow.parquet reads it, with only the bytes that are asked for."""
+    remote = cast(Any, path)
+    return {"source": remote.path, "filesystem": remote.fs} if is_remote(path) else {"source": path}

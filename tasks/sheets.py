@@ -1,0 +1,62 @@
+"""Contact sheets: many small pictures on one, each with a line beneath it, for a person to look through."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+TILE = 84  # pixels a side; three times those of a digit
+LINE = 18
+GAP = 10
+WIDTH = 1_200
+GROUND, INK, ALERT = (255, 255, 255), (40, 40, 40), (190, 30, 30)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Pictures that belong together, side by side, and what is said of them.
+
+    pictures: uint8, (height, width) or (height, width, 3). alert: whether the line is to catch the eye.
+    """
+
+    pictures: Sequence[np.ndarray]
+    line: str
+    alert: bool = False
+
+
+def write(path: Path, tiles: Sequence[Tile]) -> None:
+    """A PNG of the tiles, in rows."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    width = max(len(tile.pictures) for tile in tiles) * (TILE + 4) + GAP
+    width = max(width, 2 * TILE)  # for the line
+    across = max(1, (WIDTH - GAP) // width)
+    down = -(-len(tiles) // across)
+    height = TILE + LINE + GAP
+    sheet = Image.new("RGB", (min(across, len(tiles)) * width + GAP, down * height + GAP), GROUND)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    for number, tile in enumerate(tiles):
+        left, top = GAP + number % across * width, GAP + number // across * height
+        for place, picture in enumerate(tile.pictures):
+            shown = _fitted(Image.fromarray(picture).convert("RGB"))
+            box = left + place * (TILE + 4) + (TILE - shown.width) // 2, top + (TILE - shown.height) // 2
+            sheet.paste(shown, box)
+        line = tile.line
+        while line and draw.textlength(line, font) > width - GAP:
+            line = f"{line.removesuffix('…')[:-1]}…"
+        draw.text((left, top + TILE + 2), line, ALERT if tile.alert else INK, font)
+    sheet.save(path)
+
+
+def _fitted(picture: "Image.Image") -> "Image.Image":
+    """Into the tile, its aspect kept; a digit's own 28 pixels stay pixels."""
+    from PIL import Image
+
+    scale = TILE / max(picture.size)
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    return picture.resize(size, Image.Resampling.NEAREST if scale > 2 else Image.Resampling.LANCZOS)

@@ -1,0 +1,155 @@
+"""`digits score` as a person types it."""
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tasks import registry
+from tasks.store import Store
+from tests import making
+from tests.command import PROGRAM, digits, environment
+
+SOME = making.unlabelled(making.digits(700))
+
+
+def test_a_table_becomes_a_submission_and_a_summary(home: Path) -> None:
+    run = digits("score", "test.csv", "--output", "mine.csv", home=home)
+    assert run.returncode == 0, run.stderr
+    (scores,) = (one for one in Store(home / "artifacts").all() if one.kind == "scores")
+    assert (home / "mine.csv").read_bytes() == (scores.path / "submission.csv").read_bytes()
+    told = dict(re.split(" +", line, maxsplit=1) for line in run.stdout.splitlines())
+    assert list(told) == ["rows", "classes", "review", "drift", "submission", "scores"]
+    assert re.fullmatch(r"700, [\d,]+ a second", told["rows"])
+    assert re.search(r"^\d+ \(\d+\.\d\d%\) to look at, in review.csv; among the others \d", told["review"])
+    assert (told["drift"], told["submission"], told["scores"]) == ("none", "mine.csv", str(scores.path))
+    again = digits("score", "test.csv", home=home)
+    assert again.stdout.startswith("rows        700, found, nothing to do\n")
+
+
+def test_it_can_stand_in_a_pipe(home: Path) -> None:
+    run = digits("score", "-", "--output", "-", home=home, given=(home / "test.csv").read_bytes())
+    assert run.returncode == 0, run.stderr
+    lines = run.stdout.splitlines()
+    assert (lines[0], len(lines)) == ("ImageId,Label", 701)
+    assert "\nsubmission" in run.stderr
+    assert [path.name for path in (home / "artifacts").iterdir() if path.name.startswith(".standard")] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["nowhere.csv"], 1, "digits: nowhere.csv: there is no such file or folder; expected"),
+        (["test.csv", "--output", "there.csv"], 2, "digits: there.csv: there is such a file already; to go on, name"),
+        (["test.csv", "--output", "nowhere/x.csv"], 1, "digits: nowhere/x.csv: the folder of the output cannot be"),
+        (["test.csv", "--model", "abc"], 1, "digits: there is no artifact 'abc'; to go on, see `digits artifacts`"),
+        (["test.csv", "--model", "prepared/"], 2, "digits: this is no package; expected the id of a package; received"),
+        (["cut.csv.gz"], 1, "digits: cut.csv.gz: the file is damaged or incomplete; expected a whole file"),
+        (["bad.csv"], 1, "digits: bad.csv, row 3, column pixel9: pixel outside 0-255; expected a whole number"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(home: Path, arguments: list[str], code: int, told: str) -> None:
+    (home / "there.csv").write_text("precious")
+    whole = making.write_csv(home / "cut.csv.gz", SOME)
+    whole.write_bytes(whole.read_bytes()[:-5000])
+    rows = making.csv_rows(SOME)
+    rows[3][9] = "999"
+    (home / "bad.csv").write_bytes(making.csv_text(rows))
+    run = digits("score", *arguments, home=home)
+    assert (run.returncode, run.stdout) == (code, "")
+    assert run.stderr.startswith(told)
+    assert run.stderr.count("\n") == 1
+    assert (home / "there.csv").read_text() == "precious"
+    assert {one.kind for one in Store(home / "artifacts").all()} == {"package", "prepared"}
+
+
+def test_without_a_champion_it_says_how_to_get_one(tmp_path: Path) -> None:
+    making.write_csv(tmp_path / "test.csv", SOME)
+    run = digits("score", "test.csv", home=tmp_path)
+    assert (run.returncode, run.stderr) == (
+        1,
+        "digits: there is no champion yet; to go on, make one with `digits run`\n",
+    )
+
+
+def test_a_damaged_model_is_not_asked(home: Path) -> None:
+    package = registry.champion_package(Store(home / "artifacts"))
+    assert package
+    form = package.path / package.metrics["default"]
+    form.write_bytes(form.read_bytes()[:-1] + b"x")
+    run = digits("score", "test.csv", home=home)
+    assert run.returncode == 1
+    assert re.match(r"digits: .*tflite: the file is not what was written; expected sha256", run.stderr)
+
+
+def test_neither_tensorflow_nor_prefect_is_loaded(home: Path) -> None:
+    program = f"""
+import atexit, sys
+heavy = {{"tensorflow", "keras", "great_expectations", "matplotlib", "sklearn", "scipy", "pandas", "prefect"}}
+atexit.register(lambda: print(sorted(heavy & set(sys.modules)), file=sys.stderr))
+{PROGRAM}"""
+    run = digits("score", "test.csv", home=home, program=program)
+    assert run.returncode == 0
+    assert run.stderr.splitlines()[-1] == "[]"
+
+
+# Dies when the second shard is whole, as if by SIGKILL from outside.
+KILLED = f"""
+import os, signal
+from tasks import shards
+score = shards._score_shard
+
+def dying(job, part, number, *rest):
+    score(job, part, number, *rest)
+    if number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+shards._score_shard = dying
+{PROGRAM}"""
+
+
+def test_a_run_that_was_killed_goes_on_and_ends_in_the_same_bytes(home: Path) -> None:
+    call = ("score", "test.csv", "--shard-rows", "150", "--output")
+    killed = digits(*call, "resumed.csv", home=home, program=KILLED)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (home / "resumed.csv").exists()
+    (folder,) = (home / "artifacts" / ".scratch").glob("shards-*")
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("part-*.parquet")}
+    assert len(before) == 2
+    resumed = digits(*call, "resumed.csv", home=home)
+    assert resumed.returncode == 0, resumed.stderr
+    (scores,) = (one for one in Store(home / "artifacts").all() if one.kind == "scores")
+    kept = {path.name: path.stat().st_mtime_ns for path in (scores.path / "scores.parquet").iterdir()}
+    assert len(kept) == 5
+    assert {path.name: when for path, when in before.items()}.items() <= kept.items()
+    digits("score", "test.csv", "--output", "undisturbed.csv", home=home)
+    assert (home / "resumed.csv").read_bytes() == (home / "undisturbed.csv").read_bytes()
+
+
+def test_a_pipe_that_closes_is_no_traceback(home: Path) -> None:
+    command = [sys.executable, "-c", PROGRAM, "score", "test.csv", "--output", "-"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=home, env=environment(home))
+    assert run.stdout
+    assert run.stderr
+    run.stdout.close()
+    told = run.stderr.read().decode()
+    assert run.wait(timeout=60) == 1
+    assert told == "digits: whoever reads the output has closed it; to go on, give --output a path\n"
+
+
+def test_the_flow_ends_in_the_same_scores(home: Path, prefect_server: str) -> None:
+    plain = digits("score", "test.csv", "--shard-rows", "150", "--output", "plain.csv", home=home)
+    assert plain.returncode == 0, plain.stderr
+    for one in Store(home / "artifacts").all():
+        if one.kind == "scores":
+            shutil.rmtree(one.path)
+    call = ("score", "test.csv", "--shard-rows", "150", "--flow", "--workers", "2", "--output", "flow.csv")
+    run = digits(*call, home=home, server=prefect_server)
+    assert run.returncode == 0, run.stderr
+    assert (home / "flow.csv").read_bytes() == (home / "plain.csv").read_bytes()
+    assert run.stdout.splitlines()[1:] == plain.stdout.replace("plain.csv", "flow.csv").splitlines()[1:]
