@@ -97,7 +97,7 @@ def _package(package: Artifact) -> str:
 def _rows(found: dict[str, Any], seconds: float) -> str:
     rows = found["rows"]
     rate = f", {rows / seconds:,.0f} a second" if seconds else ", found, nothing to do"
-    aside = f"; {found['quarantined']:,} rows set aside in quarantine.csv" if found["quarantined"] else ""
+    aside = f"; {found['quarantined']:,} set aside in quarantine.csv" if found["quarantined"] else ""
     return f"{rows:,}{rate}{aside}"
 
 

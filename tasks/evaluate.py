@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks import answers, digits, history, judged, overfitting, recipes, robustness
+from tasks import answers, calibration, digits, history, judged, overfitting, recipes, robustness
 from tasks.answers import Answers
 from tasks.digits import CLASSES, Digits
 from tasks.expectations import Limits
@@ -37,6 +37,7 @@ from tasks.stage import stage
 from tasks.statistics import Score, score
 from tasks.store import Artifact, Draft, Store, lineage
 
+SMALLEST = np.finfo(np.float32).tiny
 WORST = 24  # mistakes that the report shows
 PAIRS = 6  # most confused pairs that it shows, with so many EXAMPLES each
 EXAMPLES = 6
@@ -105,6 +106,7 @@ def measure(
         history=epochs,
         overfitting=overfitting.judge(training, validation, loss, epochs),
         robustness=robustness,
+        calibration=calibration.measure(np.log(np.maximum(answered.probabilities, SMALLEST)), truth),
         pairs=[
             ConfusedPair(right, answer, count, images[(truth == right) & (predicted == answer)][:EXAMPLES])
             for (right, answer), count in confused
@@ -171,6 +173,11 @@ def _metrics(evaluation: Evaluation) -> dict[str, Any]:
         "mistakes": evaluation.mistaken,
         "test": _score_metrics(evaluation.test) if evaluation.test else None,
         "overfitting": _overfitting_metrics(evaluation.overfitting),
+        "calibration": {
+            "temperature": evaluation.calibration.temperature,
+            "error_before": evaluation.calibration.before.error,
+            "error_after": evaluation.calibration.after.error,
+        },
         "robustness": _robustness_metrics(evaluation.robustness),
         "per_class": [vars(one) for one in evaluation.per_class],
         "confusion": evaluation.confusion.tolist(),

@@ -6,36 +6,28 @@ difference between two things. Text stays text: it can be selected, searched and
 """
 
 import base64
-import html
 import io
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.calibration import Calibration, Reliability
 from tasks.digits import CLASSES
+from tasks.drawing import BLUE, INK, ORANGE, name_dots, name_lines, new_figure, plain, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.text import Annotation
-    from matplotlib.transforms import Bbox
 
-# matplotlib knows no "currentColor": this stands for it until the SVG is written. Not black, which SVG leaves out.
-INK = "#0a0b0c"
-FAINT = 0.15
-BLUE, ORANGE = "#3a8fd1", "#d55e00"
 # For many things in one chart; grey and ink stand for yellow and black, which one of the grounds would swallow.
 # There is one marker less than colours, so that only the 57th thing looks like the first.
 PALETTE = (ORANGE, BLUE, "#009e73", "#cc79a7", "#e69f00", INK, "#56b4e9", "#8a8f98")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
-# One unit of a chart is one pixel of the page where there is room; on a phone a chart shrinks to about nine tenths.
-UNITS_PER_INCH = 72
 MARKED_EPOCHS = 30
+MOST_REVIEWED = 0.25  # beyond it nobody asks
 
 MEASURES = {"loss": "Loss", "accuracy": "Accuracy"}
 
@@ -59,7 +51,7 @@ def curve(history: Sequence[Mapping[str, float]], measure: str) -> str:
         leaves a gap.
     measure: `loss`, drawn on a logarithmic scale, or `accuracy`, 0–1.
     """
-    figure = _figure(width=380, height=270)
+    figure = new_figure(width=380, height=270)
     axes = figure.add_subplot()
     epochs = [int(row["epoch"]) for row in history]
     training, validation = ([_finite(row[name]) for row in history] for name in (measure, f"val_{measure}"))
@@ -69,7 +61,7 @@ def curve(history: Sequence[Mapping[str, float]], measure: str) -> str:
     _epoch_axis(axes, epochs)
     _measure_axis(axes, measure, training + validation)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, labelcolor=INK, fontsize=11)
-    return _svg(
+    return svg(
         figure,
         f"{MEASURES[measure]} per epoch; at the last, epoch {epochs[-1]}, "
         f"training {_spoken(training[-1], measure)}, validation {_spoken(validation[-1], measure)}",
@@ -85,7 +77,7 @@ def confusion(matrix: np.ndarray) -> str:
     """
     from matplotlib.patches import Rectangle
 
-    figure = _figure(width=380, height=380)
+    figure = new_figure(width=380, height=380)
     axes = figure.add_subplot(xlim=(-0.5, CLASSES - 0.5), ylim=(CLASSES - 0.5, -0.5), aspect="equal")
     mistakes = matrix - np.diag(np.diag(matrix))
     for truth, predicted in np.ndindex(matrix.shape):
@@ -102,7 +94,7 @@ def confusion(matrix: np.ndarray) -> str:
     axes.xaxis.set_label_position("top")
     axes.tick_params(length=0, labeltop=True, labelbottom=False, colors=INK, labelsize=12)
     axes.spines[:].set_visible(False)
-    return _svg(
+    return svg(
         figure, f"Confusion matrix: of {matrix.sum():,} images {mistakes.sum():,} are off the diagonal, read wrong"
     )
 
@@ -115,7 +107,7 @@ def costs(recipes: Sequence[Series], images: int) -> str:
 
     recipes: each with x in CPU seconds. images: how many the accuracy is of; it says how far up the scale can go.
     """
-    figure = _figure(width=380, height=320)
+    figure = new_figure(width=380, height=320)
     axes = figure.add_subplot()
     dots = _known(recipes, images)
     for place, (x, errors) in dots.items():
@@ -124,9 +116,9 @@ def costs(recipes: Sequence[Series], images: int) -> str:
     _log_axis(axes, "CPU seconds of the fit", x)
     _accuracy_axis(axes, errors.max(), errors.min())
     figure.draw_without_rendering()  # only then is it known where things are
-    _name_dots(axes, {recipes[place].name: np.column_stack(points) for place, points in dots.items()})
+    name_dots(axes, {recipes[place].name: np.column_stack(points) for place, points in dots.items()})
     means = ", ".join(f"{recipes[place].name} {np.nanmean(recipes[place].accuracy):.2%}" for place in dots)
-    return _svg(figure, f"Accuracy against the CPU seconds of the fit: {means or 'unknown'}")
+    return svg(figure, f"Accuracy against the CPU seconds of the fit: {means or 'unknown'}")
 
 
 def progress(recipes: Sequence[Series], images: int, along: str) -> str:
@@ -137,7 +129,7 @@ def progress(recipes: Sequence[Series], images: int, along: str) -> str:
     recipes: each with x as `along` says, ascending; empty where nothing is known of the way.
     images: how many the accuracy is of. along: `epoch`, or any other unit, which gets a logarithmic scale.
     """
-    figure = _figure(width=380, height=320)
+    figure = new_figure(width=380, height=320)
     axes = figure.add_subplot()
     lines = _known(recipes, images)
     for place, (x, errors) in lines.items():
@@ -153,9 +145,9 @@ def progress(recipes: Sequence[Series], images: int, along: str) -> str:
     else:
         _log_axis(axes, along, x[errors <= most])
     figure.draw_without_rendering()
-    _name_lines(axes, {recipes[place].name: (_color(place), *line) for place, line in lines.items()})
+    name_lines(axes, {recipes[place].name: (_color(place), *line) for place, line in lines.items()})
     ends = ", ".join(f"{one.name} {_spoken(_finite(one.accuracy[-1]), 'accuracy')}" for one in recipes if one.accuracy)
-    return _svg(figure, f"Accuracy by {along}, at the end: {ends or 'unknown'}")
+    return svg(figure, f"Accuracy by {along}, at the end: {ends or 'unknown'}")
 
 
 def trials(accuracies: Sequence[float | None]) -> str:
@@ -163,7 +155,7 @@ def trials(accuracies: Sequence[float | None]) -> str:
 
     accuracies: shares 0–1; None for a trial that did not come to its end. At least one is known.
     """
-    figure = _figure(width=560, height=280)
+    figure = new_figure(width=560, height=280)
     axes = figure.add_subplot()
     numbers = np.arange(1, len(accuracies) + 1)
     errors = np.array([np.nan if accuracy is None else max(1 - accuracy, 1e-5) for accuracy in accuracies])
@@ -173,7 +165,47 @@ def trials(accuracies: Sequence[float | None]) -> str:
     axes.set_xlabel("trial", color=INK, fontsize=11)
     _accuracy_axis(axes, float(np.nanmax(errors)), float(np.nanmin(errors)))
     axes.legend(frameon=False, labelcolor=INK, fontsize=11, loc="lower right")
-    return _svg(figure, f"Accuracy of {len(accuracies)} trials; the best has {1 - np.nanmin(errors):.2%}")
+    return svg(figure, f"Accuracy of {len(accuracies)} trials; the best has {1 - np.nanmin(errors):.2%}")
+
+
+def reliability(diagram: Reliability) -> str:
+    """SVG of a reliability diagram: how often the model is right against how sure it is, a dot a bin.
+
+    Both scales are those of errors, as in `costs`: nearly all answers are surer than 99 %.
+    """
+    figure = new_figure(width=380, height=320)
+    axes = figure.add_subplot()
+    doubt, wrong = (
+        np.array([max(1 - value, 0.5 / one.images) for one in diagram.bins for value in [getattr(one, name)]])
+        for name in ("confidence", "accuracy")
+    )
+    most, least = float(max(doubt.max(), wrong.max())), float(min(doubt.min(), wrong.min()))
+    axes.plot([most, least], [most, least], color=INK, linewidth=1, linestyle=(0, (4, 3)), label="as sure as right")
+    axes.plot(doubt, wrong, color=BLUE, marker="o", label="answers")
+    _share_axis(axes, "confidence", most, least)
+    _accuracy_axis(axes, most, least)
+    axes.legend(frameon=False, labelcolor=INK, fontsize=11, loc="lower right")
+    return svg(figure, f"Accuracy against confidence; on average they are {diagram.error:.2%} apart")
+
+
+def review(found: Calibration) -> str:
+    """SVG of the share that is read right of what nobody reviews, against the share that is reviewed."""
+    from matplotlib.ticker import PercentFormatter
+
+    figure = new_figure(width=380, height=320)
+    axes = figure.add_subplot()
+    reviewed = np.array(found.below) / found.images
+    left = found.images - np.array(found.below)
+    errors = np.clip(np.array(found.wrong) / left, 0.5 / found.images, 1)
+    seen = reviewed <= MOST_REVIEWED
+    bound = np.array(found.wrong_at_most)[seen]
+    axes.plot(reviewed[seen], errors[seen], color=BLUE, label="on validation")
+    axes.plot(reviewed[seen], bound, color=ORANGE, linestyle="--", label="at least (95 %)")
+    _accuracy_axis(axes, float(bound.max()), float(errors[seen].min()))
+    axes.xaxis.set_major_formatter(PercentFormatter(xmax=1))
+    axes.set_xlabel("share reviewed, the least sure first", color=INK, fontsize=11)
+    axes.legend(frameon=False, labelcolor=INK, fontsize=11, loc="lower right")
+    return svg(figure, f"Accuracy of the rest against the share reviewed: {1 - errors[0]:.2%} without a review")
 
 
 def digit(image: np.ndarray) -> str:
@@ -186,13 +218,6 @@ def digit(image: np.ndarray) -> str:
     png = io.BytesIO()
     imsave(png, np.dstack([image] * 3), format="png", metadata={"Software": ""})
     return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
-
-
-def _figure(width: int, height: int) -> "Figure":
-    """An empty figure, width and height in pixels of the page. Not of pyplot, which keeps every figure alive."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width / UNITS_PER_INCH, height / UNITS_PER_INCH), layout="constrained")
 
 
 def _epoch_axis(axes: "Axes", epochs: Sequence[int]) -> None:
@@ -214,7 +239,19 @@ def _measure_axis(axes: "Axes", measure: str, values: Sequence[float]) -> None:
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
-    _plain(axes, MEASURES[measure])
+    plain(axes, MEASURES[measure])
+
+
+def _share_axis(axes: "Axes", label: str, most: float, least: float) -> None:
+    """Along the chart, what is scaled as `_accuracy_axis` does upwards."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axes.set_xlabel(label, color=INK, fontsize=11)
+    axes.set_xscale("log")
+    axes.set_xlim(min(1.25 * most, 1), least / 1.25)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1,), numticks=20))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda doubt, _: f"{100 - 100 * doubt:.4g}%"))
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _accuracy_axis(axes: "Axes", most: float, least: float) -> None:
@@ -231,7 +268,7 @@ def _accuracy_axis(axes: "Axes", most: float, least: float) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda error, _: f"{100 - 100 * error:.4g}%"))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_minor_formatter(NullFormatter())
-    _plain(axes, MEASURES["accuracy"])
+    plain(axes, MEASURES["accuracy"])
 
 
 def _log_axis(axes: "Axes", label: str, values: np.ndarray) -> None:
@@ -244,91 +281,6 @@ def _log_axis(axes: "Axes", label: str, values: np.ndarray) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     axes.xaxis.set_minor_locator(NullLocator())
-
-
-def _plain(axes: "Axes", title: str) -> None:
-    axes.set_title(title, loc="left", color=INK, fontsize=13, fontweight="bold")
-    axes.tick_params(which="both", length=0, colors=INK, labelsize=11)
-    axes.grid(color=INK, alpha=FAINT)
-    axes.spines[:].set_visible(False)
-
-
-def _name_dots(axes: "Axes", dots: Mapping[str, np.ndarray]) -> None:
-    """Write each name beside its dots, on the side where it covers least of other names and dots.
-
-    dots: float (k, 2) each, x and y in units of the axes.
-    """
-    taken = [_around(point) for group in dots.values() for point in axes.transData.transform(group)]
-    sides = [(8, 0, "left", "center"), (-8, 0, "right", "center"), (0, 7, "center", "bottom"), (0, -7, "center", "top")]
-    sides += [(x, y, "left" if x > 0 else "right", "bottom" if y > 0 else "top") for x in (5, -5) for y in (5, -5)]
-    for name, group in dots.items():
-        label = axes.annotate(name, group[0], (0, 0), textcoords="offset points", color=INK, fontsize=11)
-        label.set_in_layout(False)
-        choices = [(tuple(point), side) for side in sides for point in group]
-        boxes = [_moved(label, *choice) for choice in choices]
-        costs = [_covered(box, taken, axes.bbox) for box in boxes]
-        chosen = costs.index(min(costs))
-        taken.append(_moved(label, *choices[chosen]))
-
-
-def _around(point: np.ndarray, radius: float = 5) -> "Bbox":
-    from matplotlib.transforms import Bbox
-
-    return Bbox.from_extents(*(point - radius), *(point + radius))
-
-
-def _moved(label: "Annotation", point: tuple[float, ...], side: tuple[float, float, Any, Any]) -> "Bbox":
-    """Where a label lies, in pixels, once it is put to a side of a point."""
-    x, y, horizontal, vertical = side
-    label.xy = (point[0], point[1])
-    label.set_position((x, y))
-    label.set(ha=horizontal, va=vertical)
-    return label.get_window_extent()
-
-
-def _covered(box: "Bbox", taken: Sequence["Bbox"], room: "Bbox") -> float:
-    """Area in square pixels that a box takes from others; what sticks out of the room counts as well."""
-    from matplotlib.transforms import Bbox
-
-    overlaps = [Bbox.intersection(box, other) for other in taken]
-    inside = Bbox.intersection(box, room)
-    outside = box.width * box.height - (inside.width * inside.height if inside else 0)
-    return outside + sum(overlap.width * overlap.height for overlap in overlaps if overlap)
-
-
-def _name_lines(axes: "Axes", lines: Mapping[str, tuple[str, np.ndarray, np.ndarray]]) -> None:
-    """Write each name right of the axes, at the height where its line ends or as near as the other names leave it.
-
-    lines: colour, x and y of each.
-    """
-    to_share = axes.transData - axes.transAxes
-    ends = {name: float(to_share.transform((x[-1], y[-1]))[1]) for name, (_, x, y) in lines.items()}
-    heights = _apart(ends, least=13 / UNITS_PER_INCH * axes.figure.dpi / axes.bbox.height)
-    for name, (color, x, y) in lines.items():
-        axes.plot((x[-1], axes.get_xlim()[1]), (y[-1], y[-1]), color=color, linewidth=1, linestyle=(0, (1, 2)))
-        axes.annotate(
-            name,
-            xy=(1, min(max(ends[name], 0), 1)),
-            xytext=(1.06, heights[name]),
-            xycoords="axes fraction",
-            va="center",
-            color=INK,
-            fontsize=11,
-            arrowprops={"arrowstyle": "-", "color": color, "shrinkA": 1, "shrinkB": 0},
-        )
-
-
-def _apart(heights: Mapping[str, float], least: float) -> dict[str, float]:
-    """The heights that are nearest to the given ones, at least so far apart, and between 0 and 1 if there is room."""
-    from scipy.optimize import isotonic_regression
-
-    if not heights:
-        return {}
-    names = sorted(heights, key=lambda name: heights[name])
-    steps = least * np.arange(len(names))
-    # Less a step each they only have to ascend, and what ascends and is nearest in squares is isotonic regression.
-    ascending = isotonic_regression([heights[name] for name in names] - steps).x
-    return dict(zip(names, ascending.clip(0, max(1 - steps[-1], 0)) + steps, strict=True))
 
 
 def _known(recipes: Sequence[Series], images: int) -> dict[int, tuple[np.ndarray, np.ndarray]]:
@@ -372,28 +324,3 @@ def _spoken(value: float, measure: str) -> str:
     if math.isnan(value):
         return "unknown"
     return f"{value:.2%}" if measure == "accuracy" else f"{value:.3g}"
-
-
-def _svg(figure: "Figure", label: str) -> str:
-    """The figure as an `<svg>` element that may stand beside others in one page; the same figure gives the same text.
-
-    label: what a screen reader says of it.
-    """
-    import matplotlib
-
-    drawn = io.StringIO()
-    nameless = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    # The salt gives clip paths and markers an id that no other figure of the page has.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": label}):
-        figure.savefig(drawn, format="svg", transparent=True, metadata=nameless)
-    svg = drawn.getvalue()
-    svg = svg[svg.index("<svg") :]
-    for unwanted in (
-        r"<metadata>.*?</metadata>",
-        r"<style.*?</style>",  # would hold for the whole page
-        r' id="[\w.]+_\d+"',  # numbered from 1 in every figure, and nothing refers to them
-        r" font-family: [^;\"]*;",
-    ):
-        svg = re.sub(unwanted, "", svg, flags=re.DOTALL)
-    svg = svg.replace(INK, "currentColor")
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(label)}" ', 1)

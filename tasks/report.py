@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tasks import figures, page, words
+from tasks.calibration import Calibration
 from tasks.overfitting import RISEN, Overfitting
 from tasks.robustness import CHANGES, Robustness
 from tasks.statistics import Score
@@ -18,6 +19,7 @@ from tasks.words import compared, counted, percent, points
 
 # A mean loss of more than this under everyday changes, in accuracy, is called fragile.
 FRAGILE = 0.015
+THRESHOLDS = (0.8, 0.9, 0.95, 0.98, 0.99, 0.995)  # of confidence, below which somebody reviews
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Evaluation:
     test: on a test part with labels, where there is one.
     loss: mean cross-entropy in nats.
     confusion: int (10, 10), rows are the truth, columns the prediction.
+    calibration: of the model's confidence; packaging measures it anew, on the form that scores.
     history: an epoch each (epoch from 1, loss, accuracy, val_loss, val_accuracy); empty where none was kept.
     pairs: the most frequent first. mistakes: the lowest probability_truth first. Neither need be all there are.
     """
@@ -81,6 +84,7 @@ class Evaluation:
     history: Sequence[Mapping[str, float]]
     overfitting: Overfitting
     robustness: Robustness
+    calibration: Calibration
     pairs: Sequence[ConfusedPair]
     mistakes: Sequence[Mistake]
 
@@ -160,6 +164,9 @@ def render(evaluation: Evaluation, context: Context) -> str:
         changes=CHANGES,
         curves=[figures.curve(evaluation.history, measure) for measure in measures],
         matrix=figures.confusion(evaluation.confusion),
+        reliability=figures.reliability(evaluation.calibration.after),
+        review=figures.review(evaluation.calibration),
+        reviewed=[(threshold, evaluation.calibration.at(threshold)) for threshold in THRESHOLDS],
         parameters=dict(words.flat(context.parameters)),
         reproduce=context.reproduce,
         commit=context.commit,

@@ -289,7 +289,7 @@ def _write_review(folder: Path, kept: Path) -> None:
 
 def _tile(name: Any, label: int | None, confidence: float | None, reason: str | None, image: bytes) -> Tile:
     picture = np.frombuffer(image, np.uint8).reshape(SIDE, SIDE)
-    return Tile([picture], f"{reason}: {name}" if reason else f"{label}, {confidence:.0%}: {name}", alert=bool(reason))
+    return Tile([picture], str(name), reason or f"{label}, {confidence:.0%}", alert=bool(reason))
 
 
 def _write_quarantine(path: Path, job: Job, done: Iterable[Shard]) -> None:
@@ -313,10 +313,9 @@ def _write_seen(path: Path, job: Job, kept: Path) -> None:
         for name, stream in zip(part.names[:SHOWN], part.pictures[:SHOWN], strict=True):
             if name in answers:
                 label, confidence, reason, truth = answers[name]
-                said = reason or f"{label}, {confidence:.0%}"
-                wrong = truth is not None and truth != label
-                line = f"{said}{f', but it is {truth}' if wrong else ''}: {name}"
-                tiles.append(Tile(both(stream, name), line, alert=wrong or bool(reason)))
+                wrong = not reason and truth not in (None, label)
+                line = reason or f"{label}, {confidence:.0%}{f', but it is {truth}' if wrong else ''}"
+                tiles.append(Tile(both(stream, name), name, line, alert=wrong or bool(reason)))
     if tiles:
         sheets.write(path, tiles)
 

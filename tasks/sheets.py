@@ -1,4 +1,4 @@
-"""Contact sheets: many small pictures on one, each with a line beneath it, for a person to look through."""
+"""Contact sheets: many small pictures on one, each with its name and a line beneath, for a person to look through."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
 TILE = 84  # pixels a side; three times those of a digit
-LINE = 18
+LINE = 15
 GAP = 10
 WIDTH = 1_200
-GROUND, INK, ALERT = (255, 255, 255), (40, 40, 40), (190, 30, 30)
+GROUND, INK, FAINT, ALERT = (255, 255, 255), (40, 40, 40), (130, 130, 130), (190, 30, 30)
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Tile:
     """
 
     pictures: Sequence[np.ndarray]
+    name: str
     line: str
     alert: bool = False
 
@@ -37,7 +38,7 @@ def write(path: Path, tiles: Sequence[Tile]) -> None:
     width = max(width, 2 * TILE)  # for the line
     across = max(1, (WIDTH - GAP) // width)
     down = -(-len(tiles) // across)
-    height = TILE + LINE + GAP
+    height = TILE + 2 * LINE + GAP
     sheet = Image.new("RGB", (min(across, len(tiles)) * width + GAP, down * height + GAP), GROUND)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
     for number, tile in enumerate(tiles):
@@ -46,10 +47,12 @@ def write(path: Path, tiles: Sequence[Tile]) -> None:
             shown = _fitted(Image.fromarray(picture).convert("RGB"))
             box = left + place * (TILE + 4) + (TILE - shown.width) // 2, top + (TILE - shown.height) // 2
             sheet.paste(shown, box)
-        line = tile.line
-        while line and draw.textlength(line, font) > width - GAP:
-            line = f"{line.removesuffix('…')[:-1]}…"
-        draw.text((left, top + TILE + 2), line, ALERT if tile.alert else INK, font)
+            frame = box[0] - 1, box[1] - 1, box[0] + shown.width, box[1] + shown.height
+            draw.rectangle(frame, outline=FAINT)
+        for number, (text, colour) in enumerate([(tile.line, ALERT if tile.alert else INK), (tile.name, FAINT)]):
+            while text and draw.textlength(text, font) > width - GAP:
+                text = f"{text.removesuffix('…')[:-1]}…"
+            draw.text((left, top + TILE + 2 + number * LINE), text, colour, font)
     sheet.save(path)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tasks.calibration import Calibration, measure
 from tasks.overfitting import Overfitting
 from tasks.report import (
     Ancestor,
@@ -32,6 +33,16 @@ VALIDATION = Score(images=100, accuracy=0.97, interval=(0.915, 0.99))
 OVERFITTING = Overfitting("none", Score(100, 0.98, (0.93, 0.995)), 0.01, 0.054, None, None)
 
 
+def calibrated(images: int = 100, wrong: int = 3) -> Calibration:
+    """Of a model whose answers are all as sure, but for chance, and a few wrong."""
+    truth = np.arange(images).astype(np.uint8) % 10
+    logits = np.eye(10, dtype=np.float32)[truth] * np.linspace(3, 9, images, dtype=np.float32)[:, None]
+    return measure(np.roll(logits, 1, axis=1) * (np.arange(images) < wrong)[:, None] + logits, truth)
+
+
+CALIBRATION = calibrated()
+
+
 @pytest.fixture
 def evaluation() -> Evaluation:
     image = np.zeros((28, 28), np.uint8)
@@ -52,6 +63,7 @@ def evaluation() -> Evaluation:
         robustness=Robustness(
             100, 0.97, dict.fromkeys(CHANGES, 0.95) | {"low contrast": 0.4321}, dict.fromkeys(CHANGES, image)
         ),
+        calibration=CALIBRATION,
         pairs=[ConfusedPair(4, 9, 2, np.stack([image, image])), ConfusedPair(7, 2, 1, image[None])],
         mistakes=[Mistake(1234, image, 4, 9, 0.9996, 0.0003), Mistake(77, image, 7, 2, 0.6, 0.35)],
     )
@@ -129,7 +141,7 @@ def test_every_picture_says_what_it_shows(evaluation: Evaluation, context: Conte
     html = render(evaluation, context)
     mistakes, changes = {"4 read as 9", "7 read as 2"}, {f"a digit under {name}" for name in CHANGES}
     assert {image["alt"] for image in Page(html).images} == mistakes | changes
-    assert len(re.findall(r'<svg role="img" aria-label="[^"]+', html)) == html.count("<svg") == 3
+    assert len(re.findall(r'<svg role="img" aria-label="[^"]+', html)) == html.count("<svg") == 5
 
 
 def test_page_has_a_light_and_a_dark_look_and_fits_a_phone(evaluation: Evaluation, context: Context) -> None:
@@ -309,3 +321,22 @@ def test_weakest_digit_ignores_those_that_cannot_be_judged() -> None:
     assert weakest(scores) is scores[2]
     assert weakest(scores[:1]) is None
     assert weakest([ClassScore(0, 0.0, None, 0.0, 0)]) is None, "without images, F1 tells only of the other digits"
+
+
+def test_confidence_is_told_with_its_error_and_what_a_review_would_spare(
+    evaluation: Evaluation, context: Context
+) -> None:
+    page = render(evaluation, context)
+    told = words(page)
+    after = CALIBRATION.after.error
+    assert f"{100 * after:.2f} %" in told
+    assert "Reviewed below Share reviewed Wrong among the rest" in told
+    assert f"Accuracy against confidence; on average they are {after:.2%} apart" in page
+
+
+@pytest.mark.parametrize(("images", "wrong"), [(1, 0), (1, 1), (50, 0), (50, 50)])
+def test_confidence_can_be_drawn_of_any_model(
+    evaluation: Evaluation, context: Context, images: int, wrong: int
+) -> None:
+    page = render(replace(evaluation, calibration=calibrated(images, wrong)), context)
+    assert "nan" not in words(page).lower()
