@@ -1,5 +1,6 @@
 """`digits score` as a person types it."""
 
+import random
 import re
 import shutil
 import signal
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageDraw
 
 from tasks import registry
 from tasks.store import Store
@@ -68,6 +70,43 @@ def test_a_mistake_is_one_line_and_leaves_nothing(home: Path, arguments: list[st
     assert {one.kind for one in Store(home / "artifacts").all()} == {"package", "prepared"}
 
 
+def pictures(home: Path) -> Path:
+    """A digit, blank paper, a text and a bomb."""
+    folder = home / "forms"
+    folder.mkdir()
+    sheet = Image.new("RGB", (300, 200), "white")
+    sheet.save(folder / "0_blank.png")
+    ImageDraw.Draw(sheet).line([(60, 40), (130, 40), (80, 160)], "navy", 9, joint="curve")
+    sheet.save(folder / "7_drawn.jpg")
+    (folder / "1_text.png").write_text("ImageId,Label")
+    Image.new("1", (12_000, 12_000)).save(folder / "2_huge.png")
+    return folder
+
+
+def test_pictures_are_answered_or_set_aside_with_a_reason(home: Path) -> None:
+    pictures(home)
+    stopped = digits("score", "forms", "--output", "o.csv", home=home)
+    assert stopped.returncode == 1
+    assert stopped.stderr.startswith("digits: 1_text.png: it is no picture; expected PNG, JPEG")
+    assert not (home / "o.csv").exists()
+    run = digits("score", "forms/*", "--output", "o.csv", "--show", "--on-bad-row", "quarantine", home=home)
+    assert run.returncode == 0, run.stderr
+    (scores,) = (one for one in Store(home / "artifacts").all() if one.kind == "scores")
+    assert [line.split(",")[0] for line in (home / "o.csv").read_text().splitlines()] == [
+        "ImageId",
+        "0_blank.png",
+        "7_drawn.jpg",
+    ]
+    assert "0_blank.png,,,there is no ink" in (scores.path / "review.csv").read_text()
+    aside = (scores.path / "quarantine.csv").read_text().splitlines()[1:]
+    assert [line.split(",")[:3] for line in aside] == [
+        ["1_text.png", "", "it is no picture"],
+        ["2_huge.png", "", "the picture is too large"],
+    ]
+    with Image.open(scores.path / "seen.png") as sheet:
+        assert sheet.width > 2 * 84
+
+
 def test_without_a_champion_it_says_how_to_get_one(tmp_path: Path) -> None:
     making.write_csv(tmp_path / "test.csv", SOME)
     run = digits("score", "test.csv", home=tmp_path)
@@ -90,7 +129,7 @@ def test_a_damaged_model_is_not_asked(home: Path) -> None:
 def test_neither_tensorflow_nor_prefect_is_loaded(home: Path) -> None:
     program = f"""
 import atexit, sys
-heavy = {{"tensorflow", "keras", "great_expectations", "matplotlib", "sklearn", "scipy", "pandas", "prefect"}}
+heavy = {{"tensorflow", "keras", "great_expectations", "matplotlib", "sklearn", "scipy", "pandas", "prefect", "cv2"}}
 atexit.register(lambda: print(sorted(heavy & set(sys.modules)), file=sys.stderr))
 {PROGRAM}"""
     run = digits("score", "test.csv", home=home, program=program)
@@ -98,35 +137,41 @@ atexit.register(lambda: print(sorted(heavy & set(sys.modules)), file=sys.stderr)
     assert run.stderr.splitlines()[-1] == "[]"
 
 
-# Dies when the second shard is whole, as if by SIGKILL from outside.
-KILLED = f"""
-import os, signal
+# Dies when a file of a shard is whole, its Parquet or its manifest, as if by SIGKILL from outside.
+KILLED = """
+import contextlib, os, signal
 from tasks import shards
-score = shards._score_shard
+written = shards.written
 
-def dying(job, part, number, *rest):
-    score(job, part, number, *rest)
-    if number == 1:
+@contextlib.contextmanager
+def dying(path):
+    with written(path) as file:
+        yield file
+    if path.name == "{name}":
         os.kill(os.getpid(), signal.SIGKILL)
 
-shards._score_shard = dying
-{PROGRAM}"""
+shards.written = dying
+"""
 
 
-def test_a_run_that_was_killed_goes_on_and_ends_in_the_same_bytes(home: Path) -> None:
+@pytest.mark.parametrize("file", ["parquet", "json"])
+def test_a_run_killed_at_a_random_shard_goes_on_and_ends_in_the_same_bytes(home: Path, file: str) -> None:
+    number = random.SystemRandom().randrange(5)
     call = ("score", "test.csv", "--shard-rows", "150", "--output")
-    killed = digits(*call, "resumed.csv", home=home, program=KILLED)
+    program = KILLED.format(name=f"part-000-{number:06}.{file}") + PROGRAM
+    killed = digits(*call, "resumed.csv", home=home, program=program)
     assert killed.returncode == -signal.SIGKILL
     assert not (home / "resumed.csv").exists()
     (folder,) = (home / "artifacts" / ".scratch").glob("shards-*")
-    before = {path: path.stat().st_mtime_ns for path in folder.glob("part-*.parquet")}
-    assert len(before) == 2
+    before = {path.with_suffix(".parquet").name for path in folder.glob("part-*.json")}
+    before = {name: (folder / name).stat().st_mtime_ns for name in before}
+    assert len(before) == number + (file == "json")
     resumed = digits(*call, "resumed.csv", home=home)
     assert resumed.returncode == 0, resumed.stderr
     (scores,) = (one for one in Store(home / "artifacts").all() if one.kind == "scores")
     kept = {path.name: path.stat().st_mtime_ns for path in (scores.path / "scores.parquet").iterdir()}
     assert len(kept) == 5
-    assert {path.name: when for path, when in before.items()}.items() <= kept.items()
+    assert before.items() <= kept.items()
     digits("score", "test.csv", "--output", "undisturbed.csv", home=home)
     assert (home / "resumed.csv").read_bytes() == (home / "undisturbed.csv").read_bytes()
 
