@@ -9,17 +9,19 @@ import json
 import math
 import shlex
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tasks import answers, calibration, digits, history, judged, overfitting, recipes, robustness
+from tasks import answers, calibration, digits, history, judged, labels, overfitting, recipes, robustness
 from tasks.answers import Answers
 from tasks.digits import CLASSES, Digits
 from tasks.expectations import Limits
 from tasks.models import load, predict
+from tasks.occlusion import occlusion
 from tasks.overfitting import Overfitting
 from tasks.report import (
     Ancestor,
@@ -30,6 +32,7 @@ from tasks.report import (
     Evaluation,
     Mistake,
     Part,
+    Suspect,
     render,
 )
 from tasks.robustness import Robustness
@@ -39,6 +42,7 @@ from tasks.store import Artifact, Draft, Store, lineage
 
 SMALLEST = np.finfo(np.float32).tiny
 WORST = 24  # mistakes that the report shows
+SUSPECTS = 12  # labels that look wrong
 PAIRS = 6  # most confused pairs that it shows, with so many EXAMPLES each
 EXAMPLES = 6
 # Enough for a standard error of 0.2 to 0.3 points; all of them, changed in ten ways, would cost more than all the rest.
@@ -59,6 +63,7 @@ def evaluate(store: Store, model: Artifact, prepared: Artifact, *, fresh: bool =
             judging.images,
             answered,
             history.read(measured.path / "history.csv"),
+            read=lambda images: predict(fitted, images),
             training=_training(fitted, prepared, most=min(TRAINING, len(judging))),
             robustness=_robustness(fitted, spread(judging, CHANGED)),
             test=_test(fitted, prepared),
@@ -77,6 +82,7 @@ def measure(
     answered: Answers,
     epochs: list[history.Epoch],
     *,
+    read: Callable[[np.ndarray], np.ndarray],
     training: Score,
     robustness: Robustness,
     test: Score | None = None,
@@ -84,6 +90,7 @@ def measure(
     """Everything the report shows.
 
     images: uint8 (n, 28, 28), 0–255, of the validation part. answered: to these.
+    read: the model, from images to probabilities (n, 10).
     training: on images that were learned from, as they are.
     """
     from sklearn.metrics import confusion_matrix, log_loss
@@ -94,6 +101,8 @@ def measure(
     wrong = np.flatnonzero(~answered.right)
     # The worst is the one that the model was surest of against the truth.
     worst = wrong[np.argsort(probabilities[wrong, truth[wrong]], kind="stable")]
+    shown = worst[:WORST]
+    why = occlusion(read, images[shown], predicted[shown], truth[shown])
     confused = Counter(zip(truth[worst].tolist(), predicted[worst].tolist(), strict=True)).most_common(PAIRS)
     validation = score(answered.right)
     loss = float(log_loss(truth, probabilities, labels=range(CLASSES)))
@@ -119,8 +128,13 @@ def measure(
                 predicted=int(predicted[row]),
                 probability_predicted=float(probabilities[row].max()),
                 probability_truth=float(probabilities[row, truth[row]]),
+                why=speaks,
             )
-            for row in worst[:WORST]
+            for row, speaks in zip(shown, why, strict=True)
+        ],
+        suspects=[
+            Suspect(int(answered.ids[row]), images[row], int(truth[row]), int(predicted[row]))
+            for row in labels.suspects(truth, probabilities)[:SUSPECTS]
         ],
     )
 
@@ -178,6 +192,7 @@ def _metrics(evaluation: Evaluation) -> dict[str, Any]:
             "error_before": evaluation.calibration.before.error,
             "error_after": evaluation.calibration.after.error,
         },
+        "suspects": [one.id for one in evaluation.suspects],
         "robustness": _robustness_metrics(evaluation.robustness),
         "per_class": [vars(one) for one in evaluation.per_class],
         "confusion": evaluation.confusion.tolist(),
@@ -239,9 +254,9 @@ def _facts(ancestors: dict[str, Artifact], source: str) -> DataFacts:
 
 
 def _part(prepared: Artifact, name: str) -> Part:
-    labels = [batch.labels for batch in digits.batches(prepared.path / f"{name}.parquet")]
-    known = [some for some in labels if some is not None]
-    classes = np.bincount(np.concatenate(known), minlength=CLASSES).tolist() if len(known) == len(labels) else None
+    given = [batch.labels for batch in digits.batches(prepared.path / f"{name}.parquet")]
+    known = [some for some in given if some is not None]
+    classes = np.bincount(np.concatenate(known), minlength=CLASSES).tolist() if len(known) == len(given) else None
     return Part(name, prepared.metrics[name], classes)
 
 

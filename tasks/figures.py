@@ -213,10 +213,25 @@ def digit(image: np.ndarray) -> str:
 
     image: uint8 (28, 28), 0–255.
     """
+    return _png(np.dstack([image] * 3))
+
+
+def explained(image: np.ndarray, why: np.ndarray) -> str:
+    """As `digit`, what speaks for the answer tinted orange, the more, the stronger.
+
+    image: uint8 (28, 28). why: float (28, 28), relative to its highest; what is below 0 is not tinted.
+    """
+    strength = np.clip(why / max(float(why.max()), 1e-6), 0, 1)[..., None] * 0.75
+    orange = np.array([int(ORANGE[at : at + 2], 16) for at in (1, 3, 5)])
+    return _png(np.rint(image[..., None] * (1 - strength) + orange * strength).astype(np.uint8))
+
+
+def _png(pixels: np.ndarray) -> str:
+    """uint8 (height, width, 3) as a `data:` address."""
     from matplotlib.image import imsave
 
     png = io.BytesIO()
-    imsave(png, np.dstack([image] * 3), format="png", metadata={"Software": ""})
+    imsave(png, pixels, format="png", metadata={"Software": ""})
     return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
 
 

@@ -18,6 +18,7 @@ FILTERS = (
     words.duration,
     words.moment,
     figures.digit,
+    figures.explained,
 )
 
 

@@ -52,6 +52,7 @@ class Mistake:
 
     id: the row of the source, counted from 1. image: uint8 (28, 28), 0–255.
     probability_predicted, probability_truth: what the model gave to its own answer and to the right one, 0–1.
+    why: float32 (28, 28), how much each pixel speaks for the answer against the truth.
     """
 
     id: int
@@ -60,6 +61,17 @@ class Mistake:
     predicted: int
     probability_predicted: float
     probability_truth: float
+    why: np.ndarray
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """An image whose label looks wrong. id, image: as of `Mistake`. predicted: what the model says instead."""
+
+    id: int
+    image: np.ndarray
+    label: int
+    predicted: int
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,8 @@ class Evaluation:
     confusion: int (10, 10), rows are the truth, columns the prediction.
     calibration: of the model's confidence; packaging measures it anew, on the form that scores.
     history: an epoch each (epoch from 1, loss, accuracy, val_loss, val_accuracy); empty where none was kept.
-    pairs: the most frequent first. mistakes: the lowest probability_truth first. Neither need be all there are.
+    pairs: the most frequent first. mistakes: the lowest probability_truth first. suspects: the least
+        likely label first. None of these need be all there are.
     """
 
     validation: Score
@@ -87,6 +100,7 @@ class Evaluation:
     calibration: Calibration
     pairs: Sequence[ConfusedPair]
     mistakes: Sequence[Mistake]
+    suspects: Sequence[Suspect]
 
     @property
     def mistaken(self) -> int:
