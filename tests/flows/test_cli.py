@@ -91,7 +91,7 @@ def test_recipes_are_listed_with_their_authors_figures_and_what_was_measured_her
     assert run.returncode == 0
     lines = {line.split()[0]: line for line in run.stdout.splitlines() if line.strip()}
     assert set(recipes.RECIPES) <= set(lines)
-    assert re.search(r"20 epochs of batch 128; rmsprop .*97\.96%; MNIST: 60,000", lines["mlp-sigmoid"])
+    assert re.search(r"20 epochs of batch 32; rmsprop .*97\.96%; MNIST: 60,000", lines["mlp-sigmoid"])
     assert re.search(r"ours +–", lines["fast"])
     whole = digits("recipes", "lenet", home=chain.here.home)
     assert json.loads(whole.stdout) == recipes.find("lenet").as_parameters()
