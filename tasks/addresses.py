@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from tasks.errors import DataError
+from tasks.errors import DataError, DigitsError
 
 
 def expanded(data: str) -> Path:
@@ -45,7 +45,7 @@ def reached(address: str) -> Iterator[None]:
             received=str(error),
             remedy="pip install 'digitflow[s3]' for s3://, or gcsfs for gs://",
         ) from error
-    except (DataError, OSError):
+    except (DigitsError, OSError):
         raise  # told better by whoever reads
     except Exception as error:
         raise DataError(

@@ -70,6 +70,16 @@ def test_a_mistake_is_one_line_and_leaves_nothing(home: Path, arguments: list[st
     assert {one.kind for one in Store(home / "artifacts").all()} == {"package", "prepared"}
 
 
+def test_an_output_that_cannot_be_written_is_one_line_and_costs_no_scores(home: Path) -> None:
+    run = digits("score", "test.csv", "--output", "/proc/there.csv", home=home)
+    assert run.returncode == 1
+    assert run.stderr.startswith("digits: /proc: the scores cannot be written; received ")
+    assert run.stderr.count("\n") == 1
+    again = digits("score", "test.csv", "--output", "there.csv", home=home)
+    assert again.stdout.startswith("rows        700, found, nothing to do\n")
+    assert len((home / "there.csv").read_text().splitlines()) == 701
+
+
 def pictures(home: Path) -> Path:
     """A digit, blank paper, a text and a bomb."""
     folder = home / "forms"
