@@ -15,6 +15,7 @@ from pathlib import Path
 from tasks import recipes
 from tasks.store import Store
 from tests.benchmarks.measure import Run, digits, limit, made, missed, run, show
+from tests.benchmarks.pictures import pictures
 from tests.benchmarks.scoring import scoring
 
 
@@ -150,6 +151,7 @@ def kaggles(archive: str, home: Path) -> None:
     limit("CPU seconds of all but the fit", kaggle.first.cpu - kaggle.fit, most=60)
     limit("peak RSS, MB", kaggle.first.rss, most=1500)
     limit("wall seconds of the same again", kaggle.again.wall, most=25)
+    pictures(home / "kaggle")
 
 
 MORE = {"scoring": scoring, "recipes": recipes_against_each_other, "best": best_of_all}
