@@ -140,6 +140,7 @@ class Store:
         made_from = _made_from(kind, code, parameters, inputs)
         digest = _digest(made_from)
         newest = self._newest(kind, digest)
+        self.in_use(*inputs, *([newest] if newest else []))
         if newest and not fresh:
             log.info("%s: found, nothing to do", newest.name)
             return newest
@@ -194,6 +195,31 @@ class Store:
         path = self.root / name
         return Artifact(path.parent.name, path.name, path) if (path / MANIFEST).exists() else None
 
+    def in_use(self, *artifacts: Artifact) -> None:
+        """Note as the time of their folders that they are in use, for `garbage.py`; nothing in them changes."""
+        for artifact in artifacts:
+            with contextlib.suppress(OSError):  # a store that is only read from
+                os.utime(artifact.path)
+
+    def remove(self, path: Path) -> None:
+        """Take away a file or folder below the root: at once for readers; what a kill leaves of it, a sweep removes.
+
+        Raises: StoreError if the folder cannot be written.
+        """
+        try:
+            if not path.is_dir():
+                path.unlink(missing_ok=True)
+                return
+            aside = self._draft_folder(path.name.replace("@", "-"))
+            aside.parent.mkdir(exist_ok=True)
+            path.rename(aside)
+        except OSError as error:
+            raise unwritable(self.root, error) from error
+        shutil.rmtree(aside, ignore_errors=True)
+
+    def _draft_folder(self, name: str) -> Path:
+        return self.root / ".drafts" / f"{name}@{socket.gethostname()}@{os.getpid()}@{uuid.uuid4().hex[:8]}"
+
     def _newest(self, kind: str, digest: str) -> Artifact | None:
         redone = [path.parent for path in (self.root / kind).glob(f"{digest}*/{MANIFEST}")]
         if not redone:
@@ -203,8 +229,8 @@ class Store:
 
     @contextlib.contextmanager
     def _draft(self, name: str) -> Iterator[Draft]:
-        drafts = self.root / ".drafts"
-        folder = drafts / f"{name}@{socket.gethostname()}@{os.getpid()}@{uuid.uuid4().hex[:8]}"
+        folder = self._draft_folder(name)
+        drafts = folder.parent
         try:
             _sweep(drafts)
             folder.mkdir(parents=True)

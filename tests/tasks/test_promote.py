@@ -5,8 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
-from tasks import promote as stage
-from tasks import registry
+from tasks import gate, registry
 from tasks.errors import StoreError
 from tasks.promote import promote
 from tasks.store import Artifact, Store
@@ -48,6 +47,8 @@ def test_a_worse_package_is_refused_and_the_reason_is_kept(chain: Chain, shelf: 
     assert not decision.promoted
     assert decision.because.startswith(f"worse than the champion {chain.package.id} on the same 900 images: ")
     assert decision.evidence["p_worse"] < 0.05
+    assert "read worse beyond noise: " in decision.because
+    assert [line.split()[:2] for line in registry.reasons(decision)][1] == ["package", "passed:"]
     assert registry.champion(shelf) == champion
     promote(shelf, newcomer, chain.prepared)
     assert registry.history(shelf) == [champion, decision]
@@ -59,6 +60,31 @@ def test_a_better_package_is_promoted(chain: Chain, shelf: Store, newcomer: Arti
     assert decision.promoted
     assert decision.because.startswith(f"not worse than the champion {newcomer.id} on the same 900 images: ")
     assert registry.champion_package(shelf) == chain.package
+    assert [line.partition(":")[0] for line in registry.reasons(decision)] == [
+        "accuracy passed",
+        "package passed",
+        "calibration passed",
+        "classes passed",
+    ]
+
+
+def test_a_package_that_a_person_has_gone_back_from_is_not_promoted_again(
+    chain: Chain, shelf: Store, newcomer: Artifact
+) -> None:
+    promote(shelf, newcomer, chain.prepared)
+    promote(shelf, chain.package, chain.prepared)
+    registry.roll_back(shelf, "it fails at night")
+    decision = promote(shelf, chain.package, chain.prepared)
+    assert not decision.promoted
+    assert decision.because == (
+        f"a person has put {newcomer.name} in its place (it fails at night); `digits promote` undoes it"
+    )
+    assert registry.champion_package(shelf) == newcomer
+    count = len(registry.history(shelf))
+    promote(shelf, chain.package, chain.prepared)
+    assert len(registry.history(shelf)) == count
+    registry.appoint(shelf, chain.package)
+    assert promote(shelf, chain.package, chain.prepared).promoted
 
 
 def test_images_that_the_champion_has_learned_from_do_not_count(chain: Chain, shelf: Store, newcomer: Artifact) -> None:
@@ -84,7 +110,7 @@ def test_too_few_new_images_decide_nothing(
     chain: Chain, shelf: Store, newcomer: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     promote(shelf, chain.package, chain.prepared)
-    monkeypatch.setattr(stage, "LEAST_IMAGES", 901)
+    monkeypatch.setattr(gate, "LEAST_IMAGES", 901)
     decision = promote(shelf, newcomer, chain.prepared)
     assert not decision.promoted
     assert decision.because == "only 900 of its validation images are new to the champion, too few to compare on"

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, ttest_1samp
 
-from tasks.statistics import Paired, holm, mcnemar, score
+from tasks.statistics import Paired, holm, mcnemar, p_by_group, p_first_higher, score
 from tests.tasks.comparing import IMAGES, WEAK, right
 
 
@@ -59,3 +59,25 @@ def test_holm_multiplies_the_smallest_most_and_keeps_the_order() -> None:
     assert holm([0.03, 0.01, 0.04]) == pytest.approx([0.06, 0.03, 0.06])
     assert holm([0.5, 0.6]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+def test_each_group_is_tested_for_itself_and_corrected_for_their_number() -> None:
+    group = np.arange(IMAGES) % 2
+    # All of group 0: 5 that only the second reads right, p = 1/32, twice as much for two groups.
+    found = p_by_group(right(0, 2, 4, 6, 8), right(), group)
+    assert found == {0: pytest.approx(2 / 32), 1: 1.0}
+
+
+def test_a_higher_mean_is_told_from_chance_to_one_side() -> None:
+    rng = np.random.default_rng(0)
+    second = rng.exponential(1, 200)
+    higher = second + rng.normal(0.3, 1, 200)
+    assert p_first_higher(higher, second) < 0.01
+    assert p_first_higher(second, higher) > 0.99
+    assert p_first_higher(higher, second) == pytest.approx(
+        ttest_1samp(higher - second, 0, alternative="greater").pvalue
+    )
+
+
+def test_values_that_are_the_same_are_no_higher() -> None:
+    assert p_first_higher(np.ones(5), np.ones(5)) == 1

@@ -1,0 +1,144 @@
+"""The commands about what there is, as a person types them."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tasks import registry
+from tasks.registry import Decision
+from tasks.store import Store
+from tests.command import digits
+from tests.tasks.trained import IMAGES, Trained, trained
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+def two(home: Path) -> tuple[Trained, Trained]:
+    """The champion, which reads all but three images right, and another one, which the gate has refused."""
+    store = Store(home / "artifacts")
+    one, other = trained(store, seed=1, wrong=[0, 1, 2]), trained(store, seed=2, wrong=[2])
+    registry.record(store, Decision(one.package.name, None, True, "it is the first", {}, "2026-01-02T03:04:05+00:00"))
+    reasons = ["accuracy passed: as good", "classes failed: read worse beyond noise: 3"]
+    refused = Decision(
+        other.package.name, one.package.name, False, "worse at 3", {}, "2026-02-03T04:05:06+00:00", reasons=reasons
+    )
+    registry.record(store, refused)
+    return one, other
+
+
+def test_models_are_listed_newest_first_with_the_champion_marked(home: Path, two: tuple[Trained, Trained]) -> None:
+    run = digits("models", home=home)
+    assert run.returncode == 0, run.stderr
+    header, newest, oldest = (re.split(r"  +", line.strip()) for line in run.stdout.splitlines())
+    assert header == ["id", "recipe", "data", "accuracy", "calibration error", "size", "age", "champion"]
+    assert newest[:6] == [two[1].package.id, "fast seed=2", "a.csv", "98.33%", "1.23%", "1.5 kB"]
+    assert oldest[0] == f"* {two[0].package.id}" or oldest[:2] == ["*", two[0].package.id]
+    assert oldest[-1] == "since 2026-01-02 03:04 UTC"
+
+
+def test_the_history_tells_every_decision_with_its_reasons(home: Path, two: tuple[Trained, Trained]) -> None:
+    run = digits("models", "--history", home=home)
+    assert run.returncode == 0, run.stderr
+    lines = [re.split(r"  +", line.strip()) for line in run.stdout.splitlines()]
+    assert lines[1] == [
+        "2026-02-03 04:05 UTC",
+        two[1].package.id,
+        "refused",
+        "the gate",
+        "accuracy passed: as good",
+    ]
+    assert lines[2] == ["classes failed: read worse beyond noise: 3"]
+    assert lines[3][2:] == ["promoted", "the gate", "it is the first"]
+
+
+def test_a_package_is_shown_with_what_was_decided_of_it(home: Path, two: tuple[Trained, Trained]) -> None:
+    run = digits("show", two[1].package.id, home=home)
+    assert run.returncode == 0, run.stderr
+    decisions = run.stdout[run.stdout.index("decisions") :].splitlines()
+    assert decisions[1].strip() == "2026-02-03T04:05:06+00:00 refused"
+    assert decisions[3].split(maxsplit=2) == ["classes", "failed", "read worse beyond noise: 3"]
+    assert "because              it is the first" in digits("show", two[0].package.id, home=home).stdout
+
+
+def test_a_person_promotes_rolls_back_and_is_quoted(home: Path, two: tuple[Trained, Trained]) -> None:
+    first, second = two[0].package, two[1].package
+    run = digits("promote", second.id[:8], "--because", "it reads our sevens", home=home)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout == f"{second.name} is the champion, before it {first.name}: it reads our sevens\n"
+    run = digits("promote", second.id, home=home)
+    assert run.stdout == f"{second.name} is the champion already\n"
+    run = digits("rollback", home=home)
+    assert run.stdout == f"{first.name} is the champion, before it {second.name}: back from {second.name}\n"
+    run = digits("rollback", "--because", "more", home=home)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr == (
+        f"digits: there is no champion before {first.name}; to go on, see `digits models`, and name another one by "
+        "`digits promote ID`\n"
+    )
+
+
+def test_two_models_are_told_apart_with_a_picture(home: Path, two: tuple[Trained, Trained]) -> None:
+    one, other = two
+    run = digits("diff", one.package.id, other.model.id, home=home)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert re.search(r"^ +seed +1 +2 *$", run.stdout, re.MULTILINE)
+    assert re.search(r"^ +data +the same +the same *$", run.stdout, re.MULTILINE)
+    assert re.search(r"^ +evaluation\.accuracy +0\.95 +0\.98333 *$", run.stdout, re.MULTILINE)
+    assert run.stdout.splitlines()[-2:] == [
+        f"images      2 of {IMAGES} are answered differently: 0 only {one.model.id} reads right, "
+        f"2 only {other.model.id} (McNemar's p 0.5)",
+        "picture     diff.png",
+    ]
+    before = (home / "diff.png").read_bytes()
+    assert before.startswith(b"\x89PNG")
+    run = digits("diff", one.package.id, other.model.id, home=home)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("digits: diff.png: there is such a file already; to go on, name another by --output")
+    run = digits("diff", one.package.id, one.package.id, "--output", "diff.png", "--force", home=home)
+    assert run.stdout.splitlines()[-1] == f"images      all {IMAGES} that both were judged on are answered alike"
+    assert (home / "diff.png").read_bytes() == before
+
+
+def test_what_nothing_refers_to_is_told_then_removed(home: Path, two: tuple[Trained, Trained]) -> None:
+    store = Store(home / "artifacts")
+    left = home / "artifacts" / ".scratch" / "model-abc" / "weights"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"x" * 2000)
+    for path in (left, left.parent):
+        os.utime(path, (0, 0))
+    run = digits("gc", "--dry-run", home=home)
+    assert (run.returncode, run.stderr) == (0, "")
+    first, last = run.stdout.splitlines()
+    assert re.fullmatch(r"\.scratch/model-abc  \d+ d  2\.0 kB", first)
+    assert last == "would remove 1, 2.0 kB"
+    assert left.exists()
+    run = digits("gc", "--keep-days", "3", home=home)
+    assert run.stdout.splitlines() == [first, "removed 1, 2.0 kB"]
+    assert not left.exists()
+    assert len(store.all()) == 8
+    assert digits("gc", home=home).stdout == "nothing to remove\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["models"], 1, "digits: there are no packages yet; to go on, make one with `digits run`"),
+        (["models", "--history"], 1, "digits: nothing has been decided yet; to go on, start with `digits run`"),
+        (["promote", "abc"], 1, "digits: there is no artifact 'abc'; to go on, see `digits artifacts`"),
+        (["rollback"], 1, "digits: there is no champion yet; to go on, see `digits models`"),
+        (["diff", "a", "b", "-o", "d.html"], 2, "digits: d.html: this is no name of a picture; expected one that ends"),
+        (["diff", "a", "b", "-o", "no/d.png"], 1, "digits: no: there is no such folder; to go on, make it, or name"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_mistake_is_one_line_on_stderr(home: Path, arguments: list[str], code: int, told: str) -> None:
+    run = digits(*arguments, home=home)
+    assert (run.returncode, run.stdout) == (code, "")
+    assert run.stderr.startswith(told)
+    assert run.stderr.count("\n") == 1

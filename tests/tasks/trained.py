@@ -1,0 +1,61 @@
+"""What a run leaves in a store, without a fit: small files, real manifests, and answers that a test chooses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks import answers, digits, recipes
+from tasks.answers import Answers
+from tasks.digits import Digits
+from tasks.store import Artifact, Draft, Store
+from tests import making
+
+IMAGES = 60
+
+
+@dataclass(frozen=True)
+class Trained:
+    dataset: Artifact
+    prepared: Artifact
+    model: Artifact
+    evaluation: Artifact
+    package: Artifact
+
+
+def trained(
+    store: Store, seed: int = 0, wrong: Sequence[int] = (), judging: Digits | None = None, source: str = "a.csv"
+) -> Trained:
+    """Everything from dataset to package; another seed is another model.
+
+    wrong: rows of the validation part that it reads as the next digit. judging: that part.
+    """
+    judging = judging or making.digits(IMAGES)
+    parameters = recipes.find("fast", [f"seed={seed}"]).as_parameters()
+    origin = {"data": f"data/{source}", "files": [{"path": f"data/{source}", "bytes": 3, "sha256": "0123456789" * 6}]}
+    truth = judging.known_labels
+    answered = np.where(np.isin(np.arange(len(truth)), wrong), (truth + 1) % 10, truth)
+    sure = np.eye(10, dtype=np.float32)[answered] * 0.9 + 0.01
+
+    def split(draft: Draft) -> dict[str, int]:
+        digits.write(draft.folder / "train.parquet", making.digits(20, start=1000))
+        digits.write(draft.folder / "validation.parquet", judging)
+        return {"train": 20, "validation": len(judging)}
+
+    def evaluated(draft: Draft) -> dict[str, object]:
+        answers.write(draft.folder / "answers.parquet", Answers.to(judging, sure))
+        return {"accuracy": 1 - len(wrong) / len(judging), "judged": model.name}
+
+    def packed(draft: Draft) -> dict[str, object]:
+        (draft.folder / "float32.tflite").write_bytes(b"model" * 300)
+        return {"default": "float32.tflite", "refitted": False, "calibration": {"error_after": 0.0123}}
+
+    def make(kind: str, build: object, given: dict[str, object], *inputs: Artifact) -> Artifact:
+        return store.make(kind, build, code="tasks.digits", parameters=given, inputs=inputs, source=about.get(kind))
+
+    about = {"dataset": origin}
+    dataset = make("dataset", lambda draft: {}, {"source": source})
+    prepared = make("prepared", split, {"ids": judging.ids.tolist()}, dataset)
+    model = make("model", lambda draft: {"epochs": 1, "accuracy": None}, parameters, prepared)
+    evaluation = make("evaluation", evaluated, {}, model, prepared)
+    return Trained(dataset, prepared, model, evaluation, make("package", packed, {}, model, prepared))
