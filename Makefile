@@ -4,12 +4,14 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 ARGS ?=
 BENCH ?=
+AUTH ?= $(DIGITS_AUTH)
+PORT ?= 4200
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
 UV_COMPILE := $(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
 	--no-emit-index-url --no-emit-find-links --quiet
 
-.PHONY: help run test check format bench lock clean
+.PHONY: help run up down test check format bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -28,6 +30,13 @@ check: .venv/installed-dev  ## format, lint and types
 
 format: .venv/installed-dev  ## mend what ruff can mend
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+up: export DIGITS_AUTH := $(AUTH)
+up: .venv/installed  ## server with its UI, worker and schedules; AUTH=user:password, PORT=4200
+	@$(BIN)/digits up --port $(PORT)
+
+down: .venv/installed  ## end what up has started
+	@$(BIN)/digits down
 
 bench: .venv/installed-dev  ## measure speed and memory; BENCH=path/to/digit-recognizer.zip for the large ones
 	@$(BIN)/python -m tests.benchmarks $(BENCH)

@@ -6,11 +6,12 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from flows import operations_commands, registry_commands
+from flows.terminal import age, display, size
 from tasks import settings
 from tasks.errors import DigitsError, StoreError
 from tasks.store import Artifact, Store, damage, lineage
@@ -139,6 +140,7 @@ def score(
 def _scored(given: Sequence[str], model: str, options: "Options", workers: int, shards_in: str | None) -> Artifact:
     """As the flow `score`, without the seconds that Prefect takes to start."""
     from tasks import inputs, scores
+    from tasks.parts import about_rows
     from tasks.progress import rows_progress
     from tasks.registry import package_of
 
@@ -147,8 +149,7 @@ def _scored(given: Sequence[str], model: str, options: "Options", workers: int, 
     package = package_of(store, model)
     with inputs.spool(store.root) as spool:
         parts = inputs.find(given, here, spool)
-        rows = [part.rows for part in parts]
-        with rows_progress(None if None in rows else sum(filter(None, rows))) as tell:
+        with rows_progress(about_rows(parts)) as tell:
             return scores.score(store, package, parts, options, shards_in=shards_in, workers=workers, tell=tell)
 
 
@@ -178,7 +179,7 @@ def compare(
         from flows.listing import leaderboard
 
         made = flow(data, names, seeds, set_, max_bad_rows, refit, workers, fresh)
-    _print(leaderboard(made))
+    display(leaderboard(made))
     for failure in made.manifest().parameters["failures"]:
         print(f"{failure['recipe']} seed {failure['seed']}: {failure['because']}")
     print(f"report      {made.path / 'report.html'}")
@@ -213,7 +214,7 @@ def recipes(
     from flows.listing import recipe_table
     from tasks.recipes import find
 
-    _print(json.dumps(find(name).as_parameters(), indent=2) if name else recipe_table(_store()))
+    display(json.dumps(find(name).as_parameters(), indent=2) if name else recipe_table(_store()))
 
 
 @app.command()
@@ -231,7 +232,7 @@ def artifacts(kind: Annotated[str | None, typer.Argument(help="Only this kind: d
     for artifact in found:
         if kind in (None, artifact.kind):
             table.add_row(artifact.kind, artifact.id, *_columns(artifact))
-    _print(table)
+    display(table)
 
 
 @app.command()
@@ -242,16 +243,17 @@ def show(artifact_id: Annotated[str, typer.Argument(metavar="ID", help="An id, i
     store = _store()
     artifact = store.get(artifact_id)
     shown = asdict(artifact.manifest())
-    files = {name: f"{_size(file['bytes'])}  sha256 {file['sha256']}" for name, file in shown.pop("files").items()}
+    files = {name: f"{size(file['bytes'])}  sha256 {file['sha256']}" for name, file in shown.pop("files").items()}
     ancestors = lineage(store, artifact)
     shown = {"artifact": artifact.name, "folder": str(artifact.path)} | shown | {"files": files}
+    shown["decisions"] = registry_commands.decisions_of(store, artifact)
     shown["lineage"] = {
         name: _origin(ancestor) if ancestor else "gone"
         for name, ancestor in {artifact.name: artifact, **ancestors}.items()
     }
     for key in ("kind", "id", "inputs"):
         del shown[key]
-    _print(_outline(shown))
+    display(_outline(shown))
 
 
 @app.command()
@@ -269,6 +271,10 @@ def verify() -> None:
             remedy="remove the folders named above and run again, or put them back from a copy",
         )
     print(f"all {len(artifacts):,} artifacts are what was written")
+
+
+operations_commands.add_to(app)
+registry_commands.add_to(app)
 
 
 def _look_at_the_call(data: str, names: Sequence[str] | None, changes: Sequence[str] | None) -> None:
@@ -298,16 +304,6 @@ def _store() -> Store:
     return Store(settings.load().artifacts)
 
 
-def _print(shown: Any) -> None:
-    """To the terminal's width there; in a pipe as wide as it is, so that no line is broken or cut."""
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=500)
-    console.print(shown, soft_wrap=isinstance(shown, str), highlight=False, markup=False)
-
-
 def _outline(values: Mapping[str, Any], indent: str = "") -> str:
     """Nested values, a line each."""
     lines = []
@@ -332,22 +328,7 @@ def _columns(artifact: Artifact) -> tuple[str, str, str]:
     except StoreError:
         return ("", "", "damaged: the manifest cannot be read")
     origin = ", ".join(manifest.inputs) or str(manifest.source.get("data", ""))
-    return (_age(manifest.created), _size(manifest.size), origin)
-
-
-def _age(created: str) -> str:
-    seconds = (datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds // length:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"
-
-
-def _size(count: int) -> str:
-    for unit, length in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= length:
-            return f"{count / length:.1f} {unit}"
-    return f"{count} B"
+    return (age(manifest.created), size(manifest.size), origin)
 
 
 def _log_to_terminal() -> None:

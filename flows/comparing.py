@@ -2,10 +2,12 @@
 
 import contextlib
 import shlex
+from typing import Annotated
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
+from pydantic import Field
 
 from flows.members import learn
 from tasks import recipes, settings
@@ -28,11 +30,11 @@ from tasks.validate import validate_stage as validate
 def compare(
     data: str = "sample",
     names: list[str] | None = None,
-    seeds: int = 1,
+    seeds: Annotated[int, Field(ge=1, le=100)] = 1,
     changes: list[str] | None = None,
-    max_bad_rows: float = 0.001,
+    max_bad_rows: Annotated[float, Field(ge=0, le=1)] = 0.001,
     refit: bool = False,
-    workers: int = 1,
+    workers: Annotated[int, Field(ge=1, le=64)] = 1,
     fresh: bool = False,
 ) -> Artifact:
     """Fit recipes on the same training part and rank them on the same validation part.

@@ -6,6 +6,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 from pydantic import Field
 
+from flows import pages
 from tasks import inputs as found
 from tasks import processes, scores, settings, shards
 from tasks.registry import package_of
@@ -55,6 +56,7 @@ def score(
             cluster = dask(workers, address) if runner == "dask" else None
             each(score_piece, [(planned.job, piece) for piece in pieces], workers=workers, runner=cluster)
         made = publish(store, planned)
+        pages.of_scores(made)
     if output:
         scores.deliver(made, output)
     return made

@@ -1,10 +1,13 @@
 """The flow `train`: from a file of digits to a judged, packaged model and the answers for the test part."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from prefect import flow
 from prefect.runtime import flow_run
+from pydantic import Field
 
+from flows import notices, pages
 from flows.members import learn
 from tasks import recipes, settings
 from tasks.evaluate import evaluate_stage as evaluate
@@ -38,9 +41,9 @@ def train(
     data: str = "sample",
     recipe: str = "fast",
     changes: list[str] | None = None,
-    max_bad_rows: float = 0.001,
+    max_bad_rows: Annotated[float, Field(ge=0, le=1)] = 0.001,
     refit: bool = False,
-    workers: int = 1,
+    workers: Annotated[int, Field(ge=1, le=64)] = 1,
     fresh: bool = False,
 ) -> Trained:
     """Read digits, check them, learn from them, judge, package and promote the model, score the test part.
@@ -60,12 +63,18 @@ def train(
 
     dataset = ingest(store, data, here, fresh=fresh)
     validation = validate(store, dataset, limits=Limits(bad_rows=max_bad_rows), fresh=fresh)
+    pages.of_validation(validation)
     prepared = prepare(store, dataset, validation, fresh=fresh)
     model = learn(store, prepared, chosen, workers=workers, fresh=fresh)
     if refit:
         model = learn(store, prepared, chosen, judged=model, workers=workers, fresh=fresh)
     evaluation = evaluate(store, model, prepared, fresh=fresh)
+    pages.of_evaluation(evaluation)
     packed = package(store, model, prepared, fresh=fresh)
     decision = promote(store, packed, prepared)
+    notices.of_promotion(decision)
+    pages.of_promotion(decision)
     scores = score(store, packed, prepared, fresh=fresh)
+    if scores:
+        pages.of_scores(scores)
     return Trained(dataset, validation, prepared, model, evaluation, packed, decision, scores)

@@ -146,7 +146,7 @@ def write(path: Path, digits: Digits, about: Mapping[str, str] | None = None) ->
         writer.write(digits)
 
 
-def batches(path: Path, rows: int = ROW_GROUP, first: int = 0) -> Iterator[Digits]:
+def batches(path: Path, rows: int = 2_000, first: int = 0) -> Iterator[Digits]:
     """The digits of a Parquet file of this project, at most `rows` at a time.
 
     first: how many digits at the file's beginning are left out.
@@ -164,7 +164,7 @@ def batches(path: Path, rows: int = ROW_GROUP, first: int = 0) -> Iterator[Digit
                     remedy="give a Parquet file that this project wrote, or a CSV",
                 )
             groups, inside = _groups_from(file.metadata, first)
-            for batch in file.iter_batches(rows, row_groups=groups):
+            for batch in file.iter_batches(rows, row_groups=groups, use_threads=False):
                 if inside < len(batch):
                     yield from_batch(batch.slice(inside))
                 inside = max(0, inside - len(batch))

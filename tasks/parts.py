@@ -1,6 +1,6 @@
 """What a source hands over: parts (train, test), read in batches of digits, and of faults: the rows that are none."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -108,3 +108,9 @@ def sorted_out(digits: Digits) -> Batch:
 def row_numbers(first: int, count: int) -> np.ndarray:
     """Ids, int32 (count,), of consecutive rows."""
     return np.arange(first, first + count, dtype=np.int32)
+
+
+def about_rows(parts: Iterable[Part]) -> int | None:
+    """About how many rows there are in all; None where nobody knows."""
+    rows = [part.rows for part in parts]
+    return None if None in rows else sum(filter(None, rows))

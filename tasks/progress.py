@@ -1,9 +1,10 @@
-"""How long work is watched: a bar on a terminal, log lines elsewhere."""
+"""How long work is watched: a bar on a terminal, log lines elsewhere; and by whoever listens, such as Prefect's UI."""
 
 import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,19 @@ log = logging.getLogger(__name__)
 
 EVERY = 10  # seconds between two lines
 
+Listener = Callable[[float], None]  # called with the share of the work that is done, from 0 to 1
+_listener: ContextVar[Listener] = ContextVar("_listener", default=lambda share: None)
+
+
+@contextlib.contextmanager
+def heard_by(listener: Listener) -> Iterator[None]:
+    """Whatever goes on meanwhile in this thread tells this listener how far it is."""
+    before = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(before)
+
 
 @contextlib.contextmanager
 def progress(epochs: int, steps: int) -> "Iterator[keras.callbacks.Callback]":
@@ -20,11 +34,15 @@ def progress(epochs: int, steps: int) -> "Iterator[keras.callbacks.Callback]":
     import keras
     from rich.console import Console
 
+    listener = _listener.get()
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield keras.callbacks.LambdaCallback(
-            on_epoch_end=lambda epoch, logs: log.info("epoch %d of %d: %s", epoch + 1, epochs, _words(logs))
-        )
+
+        def ended(epoch: int, logs: Mapping[str, float]) -> None:
+            log.info("epoch %d of %d: %s", epoch + 1, epochs, _words(logs))
+            listener((epoch + 1) / epochs)
+
+        yield keras.callbacks.LambdaCallback(on_epoch_end=ended)
         return
 
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -37,12 +55,17 @@ def progress(epochs: int, steps: int) -> "Iterator[keras.callbacks.Callback]":
     )
     with Progress(*columns, console=console) as bars:
         bar = bars.add_task("fit", total=epochs * steps, scores="")
+
+        def scored(epoch: int, logs: Mapping[str, float]) -> None:
+            bars.update(bar, scores=_words(logs))
+            listener((epoch + 1) / epochs)
+
         yield keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: bars.update(
                 bar, completed=epoch * steps, description=f"epoch {epoch + 1} of {epochs}"
             ),
             on_train_batch_end=lambda batch, logs: bars.advance(bar),
-            on_epoch_end=lambda epoch, logs: bars.update(bar, scores=_words(logs)),
+            on_epoch_end=scored,
         )
 
 
@@ -59,7 +82,7 @@ def rows_progress(total: int | None) -> Iterator[Callable[[int], None]]:
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _line_now_and_then(total)
+        yield rows_in_lines(total)
         return
 
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -82,9 +105,11 @@ def rows_progress(total: int | None) -> Iterator[Callable[[int], None]]:
         yield tell
 
 
-def _line_now_and_then(total: int | None) -> Callable[[int], None]:
+def rows_in_lines(total: int | None) -> Callable[[int], None]:
+    """The same as log lines, every few seconds."""
     done, started = 0, time.perf_counter()
     last = started
+    listener = _listener.get()
 
     def tell(rows: int) -> None:
         nonlocal done, last
@@ -94,5 +119,7 @@ def _line_now_and_then(total: int | None) -> Callable[[int], None]:
             last = now
             of = f" of about {total:,}" if total else ""
             log.info("%s%s rows scored, %s a second", f"{done:,}", of, f"{done / (now - started):,.0f}")
+            if total:
+                listener(min(1.0, done / total))
 
     return tell

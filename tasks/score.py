@@ -5,7 +5,10 @@ Makes `scores`; what is in it stands in `scores.py`. In the flow `train` it is o
 """
 
 from tasks import scores, shards
+from tasks.parts import about_rows
+from tasks.progress import rows_in_lines
 from tasks.scores import Options
+from tasks.shards import Job, Piece
 from tasks.sources import parts_in
 from tasks.stage import stage
 from tasks.store import Artifact, Store
@@ -16,10 +19,19 @@ def score(store: Store, package: Artifact, prepared: Artifact, *, fresh: bool = 
     test = prepared.path / "test.parquet"
     if not test.exists():
         return None
-    return scores.score(store, package, parts_in(test), Options(), also=[prepared], fresh=fresh)
+    parts = parts_in(test)
+    tell = rows_in_lines(about_rows(parts))
+    return scores.score(store, package, parts, Options(), also=[prepared], tell=tell, fresh=fresh)
+
+
+def score_piece(job: Job, piece: Piece) -> int:
+    """Score the shards of a piece, but for those that are done; returns how many rows it went through."""
+    rows = job.parts[piece.part].rows
+    left = rows and rows - piece.place.row + 1
+    return shards.score_piece(job, piece, rows_in_lines(left if piece.whole else min(job.rows, left or job.rows)))
 
 
 score_stage = stage(score)
 plan_stage = stage(scores.plan)
-piece_stage = stage(shards.score_piece, "{piece.name}")
+piece_stage = stage(score_piece, "{piece.name}")
 publish_stage = stage(scores.publish)

@@ -3,18 +3,28 @@
 Between the plain functions and Prefect, and the only thing that the stages share with it.
 """
 
+import contextlib
+import functools
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar, cast
+from uuid import UUID
 
+import httpx
 from prefect import Task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.states import Completed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 from prefect.utilities.callables import get_call_parameters
 
-from tasks import processes
+from tasks import processes, progress
 from tasks.errors import AccessError, DigitsError, FetchError, StoreError, UsageError
+from tasks.store import Artifact
+
+BETWEEN = 2.0  # seconds between two words on progress
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,10 +60,11 @@ def stage(function: Callable[P, R], run_name: str | None = None) -> Callable[P, 
     run_name: of each of its runs, with the function's arguments in braces.
 
     Prefect neither caches nor keeps its result: the store finds what is done, across runs and machines. To the type
-    checker a stage is its function; in a flow, calling it runs the task and waits for it.
+    checker a stage is its function; in a flow, calling it runs the task and waits for it. Where an artifact was there
+    already, the task run's state is called `Reused`.
     """
-    task = Task(
-        function,
+    task = _Stage(
+        _in_the_ui(function),
         name=function.__name__,
         task_run_name=run_name,
         retries=2,
@@ -64,6 +75,49 @@ def stage(function: Callable[P, R], run_name: str | None = None) -> Callable[P, 
         persist_result=False,
     )
     return cast(Callable[P, R], task)
+
+
+class _Stage(Task[..., Any]):
+    """Calling it gives what its function gives, whatever the name of its state."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        result = super().__call__(*args, **kwargs)
+        return result.result() if isinstance(result, State) else result
+
+
+def _in_the_ui(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, with how far it is as a progress artifact, and with a state that says whether there was work."""
+
+    @functools.wraps(function)
+    def shown(*args: Any, **kwargs: Any) -> Any:
+        with progress.heard_by(_ProgressArtifact(function.__name__.replace("_", "-"))):
+            result = function(*args, **kwargs)
+        if isinstance(result, Artifact) and result.reused:
+            return Completed(name="Reused", message=f"{result.name} was there", data=result)
+        return result
+
+    return shown
+
+
+class _ProgressArtifact:
+    """Of the task run that it is called in, from the first call on."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.id: UUID | None = None
+        self.told = 0.0
+
+    def __call__(self, share: float) -> None:
+        now, percent = time.monotonic(), 100 * share
+        if self.id and share < 1 and now - self.told < BETWEEN:
+            return
+        self.told = now
+        # A server that is being started anew must not end a fit of hours.
+        with contextlib.suppress(httpx.HTTPError):
+            if self.id:
+                update_progress_artifact(self.id, progress=percent)
+            else:
+                self.id = cast(UUID, create_progress_artifact(percent, key=self.key, description=self.key))
 
 
 def each(

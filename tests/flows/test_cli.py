@@ -11,7 +11,10 @@ from tests import making
 from tests.command import ROOT, digits
 from tests.conftest import Chain
 
-COMMANDS = ("run", "score", "compare", "tune", "recipes", "artifacts", "show", "verify")
+COMMANDS = {
+    *("run", "score", "compare", "tune", "recipes", "artifacts", "show", "verify"),
+    *("models", "promote", "rollback", "diff", "gc", "up", "down", "deploy", "serve"),
+}
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:
@@ -137,6 +140,6 @@ def test_every_command_and_option_is_in_the_readme(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text()
     for command in COMMANDS:
         assert f"digits {command}" in readme
-    helps = [digits(command, "--help", home=tmp_path).stdout for command in ("run", "compare", "tune")]
+    helps = [digits(command, "--help", home=tmp_path).stdout for command in COMMANDS]
     options = re.findall(r"--[a-z-]+", "".join(helps))
     assert {option for option in options if option != "--help" and option not in readme} == set()

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from tasks.progress import progress
+from tasks.progress import heard_by, progress, rows_in_lines
 
 LOGS = {"val_accuracy": 0.9912, "val_cross_entropy": 0.0345}
 
@@ -28,3 +28,15 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Ca
     assert "epoch 2 of 2" in shown
     assert "validation accuracy 99.12%, loss 0.0345" in shown
     assert "━" in shown
+
+
+def test_a_listener_hears_the_share_of_a_fit_and_of_rows_that_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.progress.EVERY", 0)
+    heard: list[float] = []
+    with heard_by(heard.append):
+        with progress(epochs=4, steps=1) as callback:
+            callback.on_epoch_end(0, LOGS)
+        rows = rows_in_lines(200)
+    rows(100)
+    rows(150)  # the size was a guess
+    assert heard == [0.25, 0.5, 1.0]

@@ -1,0 +1,104 @@
+"""The flow of the inbox, against a real server: ten files of which three are bad, and a kill in the middle."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tasks.store import Store
+from tests import making
+from tests.command import environment
+
+PROGRAM = """
+import os, signal, sys
+from tasks.inbox import Claim
+
+deliver, delivered = Claim.deliver, []
+
+def dying(claim, made):
+    delivered.append(claim.name)
+    if len(delivered) == int(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    deliver(claim, made)
+
+Claim.deliver = dying
+from flows.inbox import score_inbox
+print(score_inbox(quiet=0, return_state=True))
+"""
+
+
+def run(home: Path, server: str, killed_at: int = 0) -> subprocess.CompletedProcess[str]:
+    """One run of the flow, killed before its so-manyth result is delivered."""
+    command = [sys.executable, "-c", PROGRAM, str(killed_at)]
+    return subprocess.run(command, cwd=home, env=environment(home, server), capture_output=True, text=True, timeout=120)
+
+
+def fill(home: Path) -> None:
+    """Ten files, b2, b5 and b8 of them bad."""
+    folder = home / "data" / "inbox"
+    folder.mkdir(parents=True)
+    for number in range(10):
+        if number in (2, 5, 8):
+            (folder / f"b{number}.csv").write_text("this is\nno digit\n")
+        else:
+            making.write_csv(folder / f"g{number}.csv", making.unlabelled(making.digits(30, start=30 * number)))
+
+
+def lying(home: Path, folder: str) -> list[str]:
+    return sorted(path.name for path in (home / "data" / folder).iterdir() if not path.name.startswith("."))
+
+
+def read(server: str, what: str, **filters: Any) -> list[dict[str, Any]]:
+    answer = httpx.post(f"{server}/{what}/filter", json=filters)
+    answer.raise_for_status()
+    found: list[dict[str, Any]] = answer.json()
+    return found
+
+
+def test_ten_files_of_which_three_are_bad_are_each_settled_once_in_spite_of_a_kill(
+    home: Path, prefect_server: str
+) -> None:
+    fill(home)
+    killed = run(home, prefect_server, killed_at=4)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert len(lying(home, "outbox")) == 3
+    assert len(lying(home, "working")) == 1
+    resumed = run(home, prefect_server)
+    assert resumed.returncode == 0, resumed.stderr
+    good = [f"g{number}.csv" for number in (0, 1, 3, 4, 6, 7, 9)]
+    assert (lying(home, "outbox"), lying(home, "done")) == (good, good)
+    bad = [name for number in (2, 5, 8) for name in (f"b{number}.csv", f"b{number}.csv.reason.txt")]
+    assert lying(home, "failed") == bad
+    assert (lying(home, "inbox"), lying(home, "working")) == ([], [])
+    reason = (home / "data" / "failed" / "b2.csv.reason.txt").read_text()
+    assert reason.startswith("b2.csv: ")
+    assert reason.count("\n") == 1
+    for name in good:
+        lines = (home / "data" / "outbox" / name).read_text().splitlines()
+        assert (lines[0], len(lines)) == ("ImageId,Label", 31)
+    assert len([one for one in Store(home / "artifacts").all() if one.kind == "scores"]) == 7
+
+
+def test_a_run_shows_what_came_of_the_files_and_says_so_where_there_are_none(home: Path, prefect_server: str) -> None:
+    fill(home)
+    first = run(home, prefect_server)
+    assert "Completed(" in first.stdout, first.stderr
+    artifacts = read(prefect_server, "artifacts", artifacts={"key": {"any_": ["scores"]}}, sort="CREATED_DESC")
+    lines = artifacts[0]["data"].splitlines()
+    assert len(lines) == 4 + 10
+    scores = [one.name for one in Store(home / "artifacts").all() if one.kind == "scores"]
+    assert all(any(f"`{name}`" in line and "| outbox/g" in line for line in lines) for name in scores)
+    assert len([line for line in lines if "| failed: b" in line]) == 3
+    again = run(home, prefect_server)
+    assert again.stdout.startswith("Nothing new("), again.stderr
+
+
+def test_without_a_champion_nothing_is_taken_out_of_the_inbox(home: Path, prefect_server: str) -> None:
+    fill(home)
+    (home / "artifacts" / "champion.json").unlink()
+    refused = run(home, prefect_server)
+    assert "StoreError: there is no champion yet" in refused.stdout
+    assert len(lying(home, "inbox")) == 10
