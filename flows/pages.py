@@ -9,8 +9,6 @@ from tasks.registry import Decision
 from tasks.store import Artifact
 from tasks.words import percent
 
-GREY = "#6b7280"  # to be read on a light page and on a dark one
-
 
 def of_validation(made: Artifact) -> None:
     """The verdict, the checks and the warnings."""
@@ -64,10 +62,12 @@ def _page(key: str, name: str, lines: list[str]) -> None:
 
 
 def _confusion(matrix: Any) -> str:
-    """An address that is the picture itself, so that it shows wherever the UI runs."""
+    """An address that is the picture itself, so that it shows wherever the UI runs; on white, for a dark page."""
     import numpy as np
 
     from tasks import figures
 
-    picture = figures.confusion(np.array(matrix)).replace("currentColor", GREY)
+    head, rest = figures.confusion(np.array(matrix)).replace("currentColor", "#1f2937").split(">", 1)
+    ground = '<rect width="100%" height="100%" fill="#fff"/>'
+    picture = f'{head} font-family="sans-serif">{ground}{rest}'
     return f"data:image/svg+xml;base64,{base64.b64encode(picture.encode()).decode()}"
