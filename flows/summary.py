@@ -17,7 +17,7 @@ def train_summary(data: str, trained: "Trained") -> str:
         "model": _model(trained.evaluation),
         "package": _package(trained.package),
         "champion": f"{'yes' if trained.decision.promoted else 'no'}: {trained.decision.because}",
-        "report": str(trained.evaluation.path / "report.html"),
+        "report": str(trained.report.path / "report.html"),
         "submission": str(trained.scores.path / "submission.csv")
         if trained.scores
         else "none: the data have no test part",

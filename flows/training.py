@@ -10,6 +10,7 @@ from pydantic import Field
 from flows import notices, pages
 from flows.members import learn
 from tasks import recipes, settings
+from tasks.conclude import conclude_stage as conclude
 from tasks.evaluate import evaluate_stage as evaluate
 from tasks.expectations import Limits
 from tasks.ingest import ingest_stage as ingest
@@ -33,6 +34,7 @@ class Trained:
     evaluation: Artifact
     package: Artifact
     decision: Decision
+    report: Artifact
     scores: Artifact | None
 
 
@@ -74,7 +76,8 @@ def train(
     decision = promote(store, packed, prepared)
     notices.of_promotion(decision)
     pages.of_promotion(decision)
+    report = conclude(store, evaluation, packed, decision, fresh=fresh)
     scores = score(store, packed, prepared, fresh=fresh)
     if scores:
         pages.of_scores(scores)
-    return Trained(dataset, validation, prepared, model, evaluation, packed, decision, scores)
+    return Trained(dataset, validation, prepared, model, evaluation, packed, decision, report, scores)

@@ -5,8 +5,8 @@ Kept are, each with everything that it was made from:
 - scores, comparisons and tunings of the last `keep_days` days;
 - what was made or used within a day, and what the same flow run made: a run may be at work on it. Where some work has
   been under way for longer, the day counts from its beginning;
-and the evaluations of the models that are kept. Of what killed runs left behind, what can be gone on from (checkpoints,
-shards) is kept for `keep_days` days as well. What a living process holds a lock on is never touched.
+and what evaluations and reports say of the models that are kept. Of what killed runs left behind, what can be gone on
+from (checkpoints, shards) is kept for `keep_days` days as well. What a living process holds a lock on is never touched.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ from tasks.store import MANIFEST, Artifact, Manifest, Store
 from tasks.studies import DATABASE
 
 DAY = timedelta(days=1)
+SAID = ("evaluation", "report")
 RESULTS = ("scores", "comparison", "tuning")  # what is for people, and ages
 ID = re.compile(r"[0-9a-f]{12}(-\d+)?")
 
@@ -93,8 +94,8 @@ def _kept(store: Store, known: dict[str, Known], old: datetime, young: datetime)
     }
     kept = _with_ancestors(roots, known)
     # What is said of a model that is kept; its data are kept with it.
-    judged = {name for name, one in known.items() if one.artifact.kind == "evaluation" and kept & {*_model_of(one)}}
-    return _with_ancestors(kept | judged, known)
+    said = {name for name, one in known.items() if one.artifact.kind in SAID and kept & {*_subject_of(one)}}
+    return _with_ancestors(kept | said, known)
 
 
 def _with_ancestors(names: Iterable[str], known: dict[str, Known]) -> set[str]:
@@ -113,8 +114,8 @@ def _references(one: Known) -> list[str]:
     return [*one.manifest.inputs, *(value for value in one.manifest.metrics.values() if isinstance(value, str))]
 
 
-def _model_of(one: Known) -> list[str]:
-    return [name for name in one.manifest.inputs if name.startswith("model/")]
+def _subject_of(one: Known) -> list[str]:
+    return [name for name in one.manifest.inputs if name.startswith(("model/", "package/"))]
 
 
 def _known(artifact: Artifact) -> Known:

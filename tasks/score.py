@@ -1,4 +1,4 @@
-"""Stage 8, score: what a package answers to digits that nobody may have labelled yet.
+"""Stage 9, score: what a package answers to digits that nobody may have labelled yet.
 
 Makes `scores`; what is in it stands in `scores.py`. In the flow `train` it is one stage, on the test part; in the flow
 `score` it is three, of which the middle one is run, and tried again, for every piece of the work.

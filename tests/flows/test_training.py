@@ -13,7 +13,7 @@ from tests import making
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
 QUICK = ["epochs=1", "min_shown=0", "batch=64"]
-STAGES = ["ingest", "validate", "prepare", "fit", "evaluate", "package", "promote", "score"]
+STAGES = ["ingest", "validate", "prepare", "fit", "evaluate", "package", "promote", "conclude", "score"]
 
 
 @pytest.fixture
@@ -56,11 +56,12 @@ def test_from_a_zip_to_a_submission_and_nothing_twice(home: Path) -> None:
         "model",
         "package",
     }
-    assert [damage(artifact) for artifact in made] == [[]] * 7
+    assert [damage(artifact) for artifact in made] == [[]] * 8
     assert first.model.manifest().flow_run
 
     again = train(data=str(archive), recipe="mlp-relu", changes=QUICK)
     assert again == first
+    assert [state for _, state, _ in task_runs(home)] == [*["Reused"] * 6, "Completed", "Reused", "Reused"]
     assert all(one.reused for one in (again.dataset, again.model, again.package, again.scores) if one)
     assert store.all() == made
     assert len(registry.history(store)) == 1
