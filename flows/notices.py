@@ -2,8 +2,9 @@
 
 from prefect.events import emit_event
 
+from tasks import registry
 from tasks.registry import Decision
-from tasks.store import Artifact
+from tasks.store import Artifact, Store
 
 DRIFT = "digitflow.drift"
 QUARANTINE = "digitflow.quarantine"
@@ -12,9 +13,9 @@ REFUSED_PROMOTION = "digitflow.promotion.refused"
 ALL = (DRIFT, QUARANTINE, REFUSED_FILE, REFUSED_PROMOTION)
 
 
-def of_promotion(decision: Decision) -> None:
-    """Where a package was not promoted."""
-    if not decision.promoted:
+def of_promotion(store: Store, decision: Decision) -> None:
+    """Where a package was not promoted, and had not been for the same reasons before: not every night again."""
+    if not decision.promoted and decision in registry.history(store):
         _tell(REFUSED_PROMOTION, decision.package, decision.because)
 
 

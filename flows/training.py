@@ -74,7 +74,7 @@ def train(
     pages.of_evaluation(evaluation)
     packed = package(store, model, prepared, fresh=fresh)
     decision = promote(store, packed, prepared)
-    notices.of_promotion(decision)
+    notices.of_promotion(store, decision)
     pages.of_promotion(decision)
     report = conclude(store, evaluation, packed, decision, fresh=fresh)
     scores = score(store, packed, prepared, fresh=fresh)

@@ -26,7 +26,8 @@ def digits(
 
 def environment(home: Path, server: str = "") -> dict[str, str]:
     """The variables of such a process."""
-    found = os.environ | {"DIGITS_HOME": str(home), "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+    paths = os.pathsep.join(map(str, (ROOT / "tests" / "outgoing", ROOT)))
+    found = os.environ | {"DIGITS_HOME": str(home), "PYTHONPATH": paths, "COLUMNS": "120"}
     for name in [name for name in found if name.startswith(("PREFECT_", "KERAS_", "MPLCONFIG"))]:
         del found[name]
     return found | ({"PREFECT_API_URL": server} if server else {})

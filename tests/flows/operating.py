@@ -44,13 +44,18 @@ class Operated:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def outgoing(self) -> Path:
+        """Where tries to reach other machines are written down."""
+        return self.home.parent / f"{self.home.name}-outgoing"
+
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A `digits` command in this home."""
         told = {"DIGITS_AUTH": AUTH, "DIGITS_WEBHOOK": self.webhook}
         return subprocess.run(
             [sys.executable, "-c", PROGRAM, *arguments],
             cwd=self.home,
-            env=environment(self.home) | QUICK | told,
+            env=environment(self.home) | QUICK | told | {"OUTGOING": str(self.outgoing)},
             capture_output=True,
             text=True,
             timeout=120,

@@ -58,6 +58,7 @@ def test_a_run_prints_what_a_person_wants_to_know_and_keeps_to_its_home(
     home.mkdir()
     (tmp_path / "user").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    monkeypatch.setenv("OUTGOING", str(tmp_path / "outgoing"))
     making.write_kaggle_zip(home / "d.zip", making.digits(400), making.digits(30, start=400))
     run = digits("run", "--data", "d.zip", "--recipe", "mlp-relu", "--set", "epochs=1", home=home)
     assert run.returncode == 0, run.stderr
@@ -73,6 +74,18 @@ def test_a_run_prints_what_a_person_wants_to_know_and_keeps_to_its_home(
     assert "cuda" not in run.stderr.lower()
     assert {path.name for path in home.iterdir()} == {"d.zip", "artifacts", ".prefect", ".cache"}
     assert list((home.parent / "user").iterdir()) == []
+    assert not (tmp_path / "outgoing").exists(), (tmp_path / "outgoing").read_text()
+
+
+def test_a_try_to_reach_another_machine_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTGOING", str(tmp_path / "outgoing"))
+    asking = (
+        "import socket, contextlib\nwith contextlib.suppress(OSError): socket.create_connection(('{}', 9), timeout=1)"
+    )
+    digits(home=tmp_path, program=asking.format("127.0.0.1"))
+    assert not (tmp_path / "outgoing").exists()
+    digits(home=tmp_path, program=asking.format("elsewhere.invalid"))
+    assert "elsewhere.invalid" in (tmp_path / "outgoing").read_text()
 
 
 def test_bad_data_end_in_one_line_without_a_traceback(tmp_path: Path, prefect_server: str) -> None:

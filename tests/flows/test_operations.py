@@ -172,11 +172,12 @@ def test_a_killed_run_is_taken_for_dead_and_a_scheduled_one_settles_its_files_on
     assert within(20, lambda: [one for one in operated.told if "Crashed" in one["text"]])
     deployment = operated.deployment("score/inbox")["id"]
     every = [{"schedule": {"interval": 10}, "active": True, "parameters": {"quiet": 0}}]
-    operated.ask("POST", f"/deployments/{deployment}/schedules", json=every)
+    (schedule,) = operated.ask("POST", f"/deployments/{deployment}/schedules", json=every)
     assert within(60, lambda: not operated.lying("inbox") and not operated.lying("working"))
     assert operated.lying("outbox") == sorted([*GOOD, "first.csv"])
     assert operated.lying("done") == sorted([*GOOD, "first.csv"])
     assert operated.lying("failed") == sorted([*BAD, *(f"{name}.reason.txt" for name in BAD)])
+    operated.ask("DELETE", f"/deployments/{deployment}/schedules/{schedule['id']}")
 
 
 def test_down_ends_what_up_has_started_and_nothing_else(operated: Operated) -> None:
@@ -194,6 +195,17 @@ def test_down_ends_what_up_has_started_and_nothing_else(operated: Operated) -> N
     assert len(processes) >= 2
     assert alive(processes) == []
     assert operated.command("down").stdout == "nothing was up\n"
+
+
+def test_nothing_has_left_the_machine_and_no_secret_is_written_down(operated: Operated) -> None:
+    assert not operated.outgoing.exists(), operated.outgoing.read_text()
+    password = AUTH.partition(":")[2]
+    files = [path for path in operated.home.rglob("*") if path.is_file()]
+    assert files
+    told = [
+        path for path in files if any(secret.encode() in path.read_bytes() for secret in (password, operated.webhook))
+    ]
+    assert told == []
 
 
 def browser(folder: Path) -> Any:
