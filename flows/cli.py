@@ -1,6 +1,7 @@
 """The `digits` command: parse, call, one line per error. The only place that catches a DigitsError."""
 
 import contextlib
+import io
 import logging
 import os
 import sys
@@ -41,6 +42,10 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Do the work again where it
 
 def main() -> None:
     """Entry point of the console script."""
+    # A file's name may be no text, or none that the terminal knows.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except DigitsError as error:
@@ -317,8 +322,10 @@ def _outline(values: Mapping[str, Any], indent: str = "") -> str:
 
 def _origin(artifact: Artifact) -> str:
     manifest = artifact.manifest()
-    files = [f"{file['path']} sha256 {file['sha256']}" for file in manifest.source.get("files", [])]
-    return f"from {', '.join(manifest.inputs or files)}"
+    files = manifest.source.get("files", [])
+    named = [f"{file['path']} sha256 {file['sha256']}" if "sha256" in file else file["path"] for file in files[:3]]
+    more = [f"{len(files) - 3:,} more files"] if len(files) > 3 else []
+    return f"from {', '.join([*manifest.inputs, *named, *more])}"
 
 
 def _columns(artifact: Artifact) -> tuple[str, str, str]:

@@ -96,8 +96,8 @@ def _view(column: pa.Array, dtype: Any) -> np.ndarray:
 
 
 def texts(values: Sequence[str | None]) -> pa.Array:
-    """An Arrow array of strings, made as in `column`."""
-    encoded = [(value or "").encode() for value in values]
+    """An Arrow array of strings, made as in `column`; what is no text in a file's name is shown as in Python."""
+    encoded = [(value or "").encode(errors="backslashreplace") for value in values]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     known = np.packbits([value is not None for value in values], bitorder="little")
     return pa.StringArray.from_buffers(

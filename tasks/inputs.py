@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import logging
+import os
 import re
 import shutil
 import sys
@@ -86,7 +87,8 @@ def content(parts: Iterable[Part]) -> str:
     digest = hashlib.sha256()
     for part in parts:
         for path in part.paths:
-            digest.update(f"{part.file}\0{path.name}\0{_content(path)}\n".encode())
+            # Of names that are no text, too: a file system takes any bytes.
+            digest.update(os.fsencode(f"{part.file}\0{path.name}\0{_content(path)}\n"))
     return digest.hexdigest()
 
 

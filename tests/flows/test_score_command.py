@@ -1,5 +1,6 @@
 """`digits score` as a person types it."""
 
+import os
 import random
 import re
 import shutil
@@ -208,3 +209,14 @@ def test_the_flow_ends_in_the_same_scores(home: Path, prefect_server: str) -> No
     assert run.returncode == 0, run.stderr
     assert (home / "flow.csv").read_bytes() == (home / "plain.csv").read_bytes()
     assert run.stdout.splitlines()[1:] == plain.stdout.replace("plain.csv", "flow.csv").splitlines()[1:]
+
+
+def test_names_that_are_no_text_are_scored_and_shown(home: Path) -> None:
+    name = os.fsdecode(b"k\xfc.csv")  # Latin-1, as old archives unpack
+    (home / "test.csv").rename(home / name)
+    run = digits("score", name, home=home)
+    assert run.returncode == 0, run.stderr
+    (scores,) = (home / "artifacts" / "scores").iterdir()
+    shown = digits("show", scores.name, home=home)
+    assert "k\\udcfc.csv" in shown.stdout, shown.stderr
+    assert "from package/" in shown.stdout
