@@ -86,7 +86,7 @@ def ingestion(archive: str, home: Path) -> None:
     print(f"         wall of pandas against ours: {best['pandas']['wall'] / best['digits']['wall']:.2f}")
 
 
-# A setting of `fast` that costs a quarter of `cnn-basic`: one epoch of the images as they are, in more and larger steps.
+# A setting of `fast` that costs a quarter of `cnn-basic`: one epoch of the images as they are, in larger steps.
 QUICK = {
     **{"name": "fast-1-epoch", "epochs": 1, "min_shown": 0, "augmentation": {}, "dropout": 0.0},
     **{"batch": 72, "learning_rate": 8e-3, "weight_decay": 1e-2},
