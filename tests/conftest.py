@@ -1,11 +1,13 @@
 """What all tests share: a home of their own, so that nothing is read from or written to the user's."""
 
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 # Before any library is imported: each looks at its variables once.
 _HOME = Path(tempfile.mkdtemp(prefix="digitflow-tests-"))
@@ -49,7 +51,20 @@ class Chain:
 
 @pytest.fixture(scope="session")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
-    """The stages' plain functions, one after the other, for real."""
+    """A chain of one's own: with pytest-xdist the first process makes it, and the others take a copy."""
+    home = tmp_path_factory.mktemp("home") / "home"
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return made_chain(home)
+    shared = tmp_path_factory.getbasetemp().parent / "chain"
+    with FileLock(f"{shared}.lock"):
+        if not shared.exists():
+            made_chain(shared)
+        shutil.copytree(shared, home)
+    return made_chain(home)
+
+
+def made_chain(home: Path) -> Chain:
+    """The stages' plain functions, one after the other, for real; what is there already is found."""
     from tasks import recipes
     from tasks.evaluate import evaluate
     from tasks.fit import fit
@@ -58,7 +73,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
     from tasks.prepare import prepare
     from tasks.validate import validate
 
-    here = Settings(home=tmp_path_factory.mktemp("home"))
+    here = Settings(home=home)
     store = Store(here.artifacts)
     dataset = ingest(store, "sample", here)
     validation = validate(store, dataset)

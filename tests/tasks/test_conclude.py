@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from markupsafe import escape
+
 from tasks import registry
 from tasks.conclude import PLACE, conclude
 from tasks.promote import promote
@@ -17,7 +19,7 @@ def test_the_report_is_the_evaluations_page_with_the_decision_at_its_top(chain: 
     assert page.endswith(after)
     section = page[len(before) : len(page) - len(after)]
     assert "<strong>Champion</strong>" in section
-    assert all(reason in section for reason in registry.reasons(decision))
+    assert all(str(escape(reason)) in section for reason in registry.reasons(decision))
     assert chain.package.name in section
 
 
