@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,16 +52,21 @@ class Chain:
 
 @pytest.fixture(scope="session")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
-    """A chain of one's own: with pytest-xdist the first process makes it, and the others take a copy."""
-    home = tmp_path_factory.mktemp("home") / "home"
+    return made_chain(made_once(tmp_path_factory, "chain", made_chain))
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder of one's own: of pytest-xdist's processes the first makes it, and the others take a copy."""
+    own = factory.mktemp(name) / name
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        return made_chain(home)
-    shared = tmp_path_factory.getbasetemp().parent / "chain"
+        make(own)
+        return own
+    shared = factory.getbasetemp().parent / name
     with FileLock(f"{shared}.lock"):
         if not shared.exists():
-            made_chain(shared)
-        shutil.copytree(shared, home)
-    return made_chain(home)
+            make(shared)
+        shutil.copytree(shared, own)
+    return own
 
 
 def made_chain(home: Path) -> Chain:

@@ -1,23 +1,47 @@
 """One Prefect server for all tests of flows, with a database of its own, and a home to score in."""
 
 import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from tasks.promote import promote
 from tests import making
-from tests.conftest import Chain
+from tests.command import environment
+from tests.conftest import Chain, made_once
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[str]:
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database of Prefect's; to make one takes each server ten seconds."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y"]
+        told = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect-test.db'}"}
+        subprocess.run(command, env=environment(folder) | told, check=True, capture_output=True)
+
+    return made_once(tmp_path_factory, "database", make) / "prefect-test.db"
+
+
+@pytest.fixture(scope="session")
+def prefect_server(database: Path) -> Iterator[str]:
     """The API address of a real server, with a temporary database."""
     from prefect.settings import PREFECT_API_URL
-    from prefect.testing.utilities import prefect_test_harness
+    from prefect.testing import utilities
 
-    with prefect_test_harness(server_startup_timeout=120):
+    folder = Path(tempfile.mkdtemp())
+    shutil.copy(database, folder)
+    # Where the harness would make a database; it removes the folder itself.
+    with (
+        patch.object(utilities, "mkdtemp", return_value=str(folder)),
+        utilities.prefect_test_harness(server_startup_timeout=120),
+    ):
         yield str(PREFECT_API_URL.value())
 
 

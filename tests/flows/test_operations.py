@@ -29,9 +29,11 @@ BAD = ["b2.csv", "b5.csv", "b8.csv"]
 
 
 @pytest.fixture(scope="module")
-def operated(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
+def operated(chain: Chain, database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
     """A home with a champion, where all is up."""
     home = tmp_path_factory.mktemp("operated")
+    (home / ".prefect").mkdir()
+    shutil.copyfile(database, home / ".prefect" / "prefect.db")
     promote(chain.store, chain.package, chain.prepared)
     for name in (chain.package.name, chain.prepared.name):
         shutil.copytree(chain.store.root / name, home / "artifacts" / name)
