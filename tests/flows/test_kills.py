@@ -37,7 +37,7 @@ main()
 
 
 # Each at another place of its work; `python -m tests.soak` kills at any.
-VICTIMS = ("model", "promotion", "scores")
+VICTIMS = ("model", "promotion")
 
 
 def run(home: Path, victim: str, server: str) -> subprocess.CompletedProcess[str]:

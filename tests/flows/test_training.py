@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks import registry, settings
+from tasks import recipes, registry, settings
 from tasks.errors import DataError
 from tasks.store import Store, damage, lineage
 from tests import making
+from tests.conftest import Chain
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -138,15 +139,18 @@ def test_an_ensemble_is_fitted_member_by_member_and_refitted_for_the_submission(
     assert not plain.decision.refitted
 
 
-def test_members_are_fitted_side_by_side(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from flows.training import train
+def test_members_are_fitted_side_by_side(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect import flow
+
+    from flows.members import learn
     from tasks import fit
 
     def here(*_: object) -> None:
         raise AssertionError("fitted in this process")
 
     monkeypatch.setattr(fit, "train", here)
-    archive = making.write_kaggle_zip(home / "d.zip", making.digits(300), making.digits(30, start=300))
-    made = train(data=str(archive), recipe="mlp-relu", changes=["epochs=1", "members=2"], workers=2)
-    assert len([one for one in Store(home / "artifacts").all() if one.kind == "model"]) == 3
-    assert made.model.metrics["recipe"] == "mlp-relu"
+    recipe = recipes.find("mlp-relu", ["epochs=1", "members=2", "batch=1024"])
+    made = flow(learn)(chain.store, chain.prepared, recipe, workers=2)
+    members = [chain.store.get(name) for name in made.manifest().inputs]
+    assert [one.kind for one in members] == ["model", "model"]
+    assert len({one.metrics["seed"] for one in members}) == 2
