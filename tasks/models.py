@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.digits import SIDE
+from tasks.errors import PackageError
 from tasks.silence import silence
 
 if TYPE_CHECKING:
@@ -25,7 +26,12 @@ def start_tensorflow() -> None:
 
 
 def load(path: Path) -> "keras.Model":
-    """The model of a .keras file. Code inside it (Lambda layers) is refused by Keras's safe mode."""
+    """The model of a .keras file. Code inside it (Lambda layers) is refused by Keras's safe mode.
+
+    Raises: PackageError for another ending: in HDF5 a model may hold pickled code.
+    """
+    if path.suffix != ".keras":
+        raise PackageError("a model of this kind is not opened", file=path.name, expected="a .keras file")
     start_tensorflow()
     import keras
 
