@@ -4,7 +4,6 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 ARGS ?=
 BENCH ?=
-AUTH ?= $(DIGITS_AUTH)
 PORT ?= 4200
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
@@ -31,7 +30,9 @@ check: .venv/installed-dev  ## format, lint and types
 format: .venv/installed-dev  ## mend what ruff can mend
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
-up: export DIGITS_AUTH := $(AUTH)
+ifneq ($(origin AUTH),undefined)
+up: export DIGITS_AUTH = $(value AUTH)
+endif
 up: .venv/installed  ## server with its UI, worker and schedules; AUTH=user:password, PORT=4200
 	@$(BIN)/digits up --port $(PORT)
 

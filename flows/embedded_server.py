@@ -2,10 +2,17 @@
 
 import contextlib
 import logging
+import os
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+
+from pydantic import SecretStr
+
+from tasks.errors import StoreError, UsageError
+
+NO_ANSWER = "the server does not answer"
 
 log = logging.getLogger(__name__)
 
@@ -15,11 +22,14 @@ def a_server() -> Iterator[None]:
     """A server for the flows of this process and of its workers: the one that the settings name, or one of its own.
 
     Prefect itself ends it when the process exits, after the last lines of the log have reached it.
+    Raises: StoreError if the one that the settings name does not answer, UsageError if it wants another password.
     """
     from prefect.server.api.server import SubprocessASGIServer
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-    if PREFECT_API_URL.value():
+    if named := PREFECT_API_URL.value():
+        if answer(named, PREFECT_API_AUTH_STRING.value()) is None:
+            raise StoreError(NO_ANSWER, file=named, remedy="start it, or unset PREFECT_API_URL")
         yield
         return
     log.info("starting Prefect's embedded server, which takes some seconds")
@@ -37,13 +47,36 @@ def a_server() -> Iterator[None]:
         yield
 
 
+def answer(api: str, auth: str | SecretStr | None) -> int | None:
+    """The status that a server answers with when it is asked for its version; None if it does not answer.
+
+    auth: user:password. Raises: UsageError if it asks for another one.
+    """
+    import httpx
+
+    given = auth.get_secret_value() if isinstance(auth, SecretStr) else auth
+    user, _, password = (given or ":").partition(":")
+    try:
+        status = httpx.get(f"{api}/admin/version", auth=(user, password), timeout=10).status_code
+    except httpx.HTTPError:
+        return None
+    # Prefect Cloud asks for a key, which its client knows of.
+    if status == httpx.codes.UNAUTHORIZED and not os.environ.get("PREFECT_API_KEY"):
+        raise UsageError(
+            "the server asks for another password", file=api, remedy="give it: PREFECT_API_AUTH_STRING=user:password"
+        )
+    return status
+
+
 def end_with_this_process(pid: int) -> None:
     """See to it that another process ends when this one does, even by SIGKILL.
 
     A watcher waits for the end of its input, which comes when nobody holds the other end of the pipe any more.
     """
     command = ["sh", "-c", f"cat; kill {pid} 2>/dev/null"]
-    _watchers.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL))
+    # Out of the terminal's reach: Ctrl-C must not end the watcher before its work.
+    watcher = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+    _watchers.append(watcher)
 
 
 _watchers: list[subprocess.Popen[bytes]] = []  # a pipe closes when nothing refers to it

@@ -61,6 +61,8 @@ def score_inbox(
     here = settings.load()
     store = Store(here.artifacts, flow_run=flow_run.get_id())
     folders = Inbox(Path(folder).expanduser() if folder else here.data)
+    if inbox.idle(folders, quiet):
+        return Completed(name="Nothing new", message=f"no file is ready in {folders.inbox}")
     package = package_of(store, model)
 
     outcomes = []
@@ -68,11 +70,11 @@ def score_inbox(
         outcomes.append(settle(store, package, claim, options, workers))
         tell(outcomes[-1], max_quarantined)
     if not outcomes:
-        return Completed(name="Nothing new", message=f"no file is ready in {folders.inbox}")
+        return Completed(name="Nothing new", message="another run was quicker")
     create_markdown_artifact(table(outcomes, package), key="scores", description="What came of the files in the inbox")
     if troubles := [outcome.trouble for outcome in outcomes if outcome.trouble]:
         raise troubles[0]
-    return [outcome.claim.name for outcome in outcomes]
+    return [outcome.claim.shown for outcome in outcomes]
 
 
 def settle(store: Store, package: Artifact, claim: Claim, options: Options, workers: int) -> Outcome:
@@ -81,18 +83,19 @@ def settle(store: Store, package: Artifact, claim: Claim, options: Options, work
         made = answer(store, package, claim, options, workers)
         claim.deliver(made)
         found = made.metrics
-        log.info("%s: %s rows to outbox/, %s to review", claim.name, f"{found['rows']:,}", f"{found['review']:,}")
+        log.info("%s: %s rows to outbox/, %s to review", claim.shown, f"{found['rows']:,}", f"{found['review']:,}")
         return Outcome(claim, scores=made)
     except (OSError, StoreError, FetchError) as error:
-        log.error("%s: left to a later run: %s", claim.name, error)
+        log.error("%s: left to a later run: %s", claim.shown, inbox.printable(str(error)))
         claim.put_off()
         return Outcome(claim, trouble=error)
     except DigitsError as error:
-        log.warning("%s: to failed/: %s", claim.name, error)
-        claim.refuse(str(error))
-        return Outcome(claim, reason=str(error))
+        reason = inbox.printable(str(error))
+        log.warning("%s: to failed/: %s", claim.shown, reason)
+        claim.refuse(reason)
+        return Outcome(claim, reason=reason)
     except Exception as error:
-        log.exception("%s: left to a later run", claim.name)
+        log.exception("%s: left to a later run", claim.shown)
         return Outcome(claim, trouble=error)
 
 
@@ -104,15 +107,15 @@ def score_file(store: Store, package: Artifact, claim: Claim, options: Options, 
         return scores.score(store, package, parts, options, workers=workers, tell=tell)
 
 
-answer = stage(score_file, run_name="{claim.name}")
+answer = stage(score_file, run_name="{claim.shown}")
 
 
 def tell(outcome: Outcome, max_quarantined: float) -> None:
     """Notices of what somebody may want to know of a file."""
     if outcome.scores:
-        notices.of_scores(outcome.scores, outcome.claim.name, max_quarantined)
+        notices.of_scores(outcome.scores, outcome.claim.shown, max_quarantined)
     elif outcome.reason:
-        notices.of_file(outcome.claim.name, outcome.reason)
+        notices.of_file(outcome.claim.shown, outcome.reason)
 
 
 def table(outcomes: Sequence[Outcome], package: Artifact) -> str:
@@ -123,11 +126,11 @@ def table(outcomes: Sequence[Outcome], package: Artifact) -> str:
 
 
 def _line(outcome: Outcome) -> str:
-    name, cells = outcome.claim.name, ["", "", "", ""]
+    name, cells = outcome.claim.shown, ["", "", "", ""]
     if outcome.scores:
         said = outcome.scores.metrics
         cells = [f"{said['rows']:,}", f"{said['review']:,}", said["drift"]["verdict"], f"`{outcome.scores.name}`"]
-        result = f"outbox/{outcome.claim.result.name}"
+        result = f"outbox/{inbox.printable(outcome.claim.result.name)}"
     else:
         result = f"failed: {outcome.reason}" if outcome.reason else f"left to a later run: {outcome.trouble}"
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in (name, *cells, result)) + " |"

@@ -6,7 +6,7 @@ It imports Prefect only when its environment is set, since Prefect looks at its 
 import asyncio
 import contextlib
 import importlib
-import logging
+import inspect
 import os
 import socket
 import sys
@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.daemons import Daemon
+from flows.embedded_server import NO_ANSWER, answer, end_with_this_process
 from tasks.errors import StoreError, UsageError
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
-log = logging.getLogger(__name__)
-
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOYMENTS = ROOT / "prefect.yaml"
 HOST = "127.0.0.1"
 POOL = "digits"
+OURS = "digitflow"  # tag of the deployments that are ours to remove
 QUEUES = {"training": 1, "scoring": None}  # runs at the same time
 HEALTHY = 120.0  # seconds that a server has to answer, with a database to set up
 
@@ -48,6 +48,11 @@ class Operations:
     @property
     def address(self) -> str:
         return f"http://{HOST}:{self.port}"
+
+    @property
+    def password(self) -> str:
+        """Whether the server asks for one, in a word."""
+        return "a" if self.auth else "no"
 
     @property
     def server(self) -> Daemon:
@@ -84,10 +89,16 @@ def up(operations: Operations) -> None:
 
     Raises: UsageError if something else has the port, or the server that runs is another one; StoreError.
     """
-    _look_at(operations)
-    start_server(operations)
-    os.environ.update(operations.environment())
-    deploy(operations)
+    with _alone(operations):
+        _look_at(operations)
+        os.environ.update(operations.environment())
+        deployments(pool=True)  # a mistake in them is told before anything is started
+        start_server(operations)
+        deploy(operations)
+        _start_worker(operations)
+
+
+def _start_worker(operations: Operations) -> None:
     if not operations.worker.runs():
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process"]
         operations.worker.start([*command, "--name", socket.gethostname()], operations.environment())
@@ -105,8 +116,10 @@ def deploy(operations: Operations) -> None:
     _look_for_deployments()
     _await_server(os.environ["PREFECT_API_URL"], os.environ.get("PREFECT_API_AUTH_STRING"))
     asyncio.run(_configure(operations))
-    for deployment in _deployments(pool=True):
+    wanted = deployments(pool=True)
+    for deployment in wanted:
         deployment.apply()
+    asyncio.run(_remove_others({deployment.name for deployment in wanted}))
 
 
 def down(operations: Operations) -> list[str]:
@@ -119,13 +132,19 @@ def serve(operations: Operations) -> None:
 
     Raises: UsageError, StoreError as `up`, where no PREFECT_API_URL names a server.
     """
-    if "PREFECT_API_URL" not in os.environ:
+    if operations.worker.runs():
+        raise UsageError("a worker runs these deployments already", remedy="end it by `digits down`")
+    own = "PREFECT_API_URL" not in os.environ
+    if own:
         _look_at(operations)
-        start_server(operations, with_this_process=True)
         os.environ.update(operations.environment())
+    served = deployments(pool=False)
+    if own:
+        start_server(operations, with_this_process=True)
     import prefect
 
-    prefect.serve(*_deployments(pool=False), limit=1, print_starting_message=False)
+    print(f"serving     {os.environ['PREFECT_API_URL'].removesuffix('/api')}", flush=True)
+    prefect.serve(*served, limit=1, print_starting_message=False)
 
 
 def start_server(operations: Operations, with_this_process: bool = False) -> None:
@@ -137,10 +156,9 @@ def start_server(operations: Operations, with_this_process: bool = False) -> Non
     if not operations.server.runs():
         # Not by the option --host, which does without the settings' check that nobody else gets in.
         command = [sys.executable, "-m", "prefect", "server", "start"]
-        pid = operations.server.start(command, operations.environment(), address=operations.address)
+        kept = {"address": operations.address, "password": operations.password}
+        pid = operations.server.start(command, operations.environment(), **kept)
         if with_this_process:
-            from flows.embedded_server import end_with_this_process
-
             end_with_this_process(pid)
     _await_health(operations)
 
@@ -154,6 +172,13 @@ def _look_at(operations: Operations) -> None:
         if said["address"] != operations.address:
             raise UsageError(
                 "the server that is up has another port", received=said["address"], remedy="end it by `digits down`"
+            )
+        if said["password"] != operations.password:
+            raise UsageError(
+                "the server that is up is not as asked for",
+                expected=f"{operations.password} password",
+                received=f"{said['password']} password",
+                remedy="end it by `digits down`",
             )
         return
     with socket.socket() as probe:
@@ -179,7 +204,7 @@ def _await_health(operations: Operations) -> None:
             return
         time.sleep(0.2)
     raise StoreError(
-        "the server does not answer",
+        NO_ANSWER,
         file=str(operations.server.log),
         received=operations.server.last_words(),
         remedy="see its log, and end it by `digits down`",
@@ -190,24 +215,28 @@ def _await_server(api: str, auth: str | None) -> None:
     """The same of a server that somebody else has started, and may have started just now."""
     until = time.monotonic() + HEALTHY
     if not _answers(api, auth):
-        log.info("waiting for the server at %s", api)
+        print(f"waiting for {api}", flush=True)
     while not _answers(api, auth):
         if time.monotonic() > until:
-            raise StoreError("the server does not answer", file=api, remedy="start it, or mend PREFECT_API_URL")
+            raise StoreError(NO_ANSWER, file=api, remedy="start it, or mend PREFECT_API_URL")
         time.sleep(0.5)
 
 
 def _answers(api: str, auth: str | None) -> bool:
-    import httpx
+    return (answer(api, auth) or 500) < 300
 
-    user, _, password = (auth or ":").partition(":")
+
+@contextlib.contextmanager
+def _alone(operations: Operations) -> Iterator[None]:
+    """No other `up` is at work meanwhile. Raises: UsageError."""
+    from filelock import FileLock, Timeout
+
     try:
-        answer = httpx.get(f"{api}/admin/version", auth=(user, password), timeout=10)
-    except httpx.HTTPError:
-        return False
-    if answer.status_code == httpx.codes.UNAUTHORIZED:
-        raise UsageError("the server asks for another password", file=api, remedy="give it, or end it by `digits down`")
-    return answer.is_success
+        operations.server.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(operations.server.folder / "lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise UsageError("another `digits up` is at work", remedy="wait until it has ended") from error
 
 
 async def _configure(operations: Operations) -> None:
@@ -229,9 +258,47 @@ async def _configure(operations: Operations) -> None:
         await automations.apply(client, operations.webhook, operations.lost_after)
 
 
-def _deployments(pool: bool) -> "Iterator[RunnerDeployment]":
-    """The deployments of prefect.yaml. pool: for its work pool, and not for a process that runs them itself."""
+async def _remove_others(names: set[str]) -> None:
+    """Deployments of ours that are not in prefect.yaml any more; those that people have made stay."""
+    from prefect import get_client
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+    from prefect.client.schemas.sorting import DeploymentSort
+
+    ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[OURS]))
+    async with get_client() as client:
+        # Prefect's own defaults for these two are refused by its server.
+        found = await client.read_deployments(deployment_filter=ours, limit=200, sort=DeploymentSort.NAME_ASC)
+        for deployment in found:
+            if deployment.name not in names:
+                await client.delete_deployment(deployment.id)
+
+
+def deployments(pool: bool) -> "list[RunnerDeployment]":
+    """The deployments of prefect.yaml. pool: for its work pool, and not for a process that runs them itself.
+
+    Raises: UsageError if something in the file is not as it has to be.
+    """
     import yaml  # type: ignore[import-untyped]
+    from prefect.exceptions import PrefectException
+
+    entry: Any = None
+    try:
+        found = []
+        for entry in yaml.safe_load(DEPLOYMENTS.read_text(encoding="utf-8"))["deployments"]:
+            found.append(_deployment(entry, pool))
+        return found
+    except (yaml.YAMLError, PrefectException, ImportError, LookupError, TypeError, ValueError, AttributeError) as error:
+        name = f"deployment {entry.get('name')}: " if isinstance(entry, dict) else ""
+        missing = "nothing of this name: " if isinstance(error, KeyError) else ""
+        raise UsageError(
+            f"{name}the deployments cannot be used",
+            file=DEPLOYMENTS.name,
+            received=" ".join(f"{missing}{error}".split()),
+            remedy="mend the file",
+        ) from error
+
+
+def _deployment(entry: dict[str, Any], pool: bool) -> "RunnerDeployment":
     from prefect.client.schemas.objects import ConcurrencyLimitConfig
     from prefect.schedules import Cron, Interval
     from prefect.types.entrypoint import EntrypointType
@@ -239,16 +306,19 @@ def _deployments(pool: bool) -> "Iterator[RunnerDeployment]":
     def schedule(given: dict[str, Any]) -> Any:
         return Interval(given["interval"]) if "interval" in given else Cron(given["cron"], timezone=given["timezone"])
 
-    for entry in yaml.safe_load(DEPLOYMENTS.read_text(encoding="utf-8"))["deployments"]:
-        module, _, name = entry["entrypoint"].rpartition(".")
-        yield getattr(importlib.import_module(module), name).to_deployment(
-            entry["name"],
-            schedules=[schedule(one) for one in entry["schedules"]],
-            concurrency_limit=ConcurrencyLimitConfig.model_validate(entry["concurrency_limit"]),
-            parameters=entry.get("parameters"),
-            description=entry["description"],
-            tags=entry["tags"],
-            work_pool_name=entry["work_pool"]["name"] if pool else None,
-            work_queue_name=entry["work_pool"]["work_queue_name"] if pool else None,
-            entrypoint_type=EntrypointType.MODULE_PATH,
-        )
+    module, _, name = entry["entrypoint"].rpartition(".")
+    flow = getattr(importlib.import_module(module), name)
+    parameters = entry.get("parameters") or {}
+    inspect.signature(flow.fn).bind_partial(**parameters)
+    flow.validate_parameters(parameters)
+    return flow.to_deployment(
+        entry["name"],
+        schedules=[schedule(one) for one in entry["schedules"]],
+        concurrency_limit=ConcurrencyLimitConfig.model_validate(entry["concurrency_limit"]),
+        parameters=parameters,
+        description=entry["description"],
+        tags=[*entry["tags"], OURS],
+        work_pool_name=entry["work_pool"]["name"] if pool else None,
+        work_queue_name=entry["work_pool"]["work_queue_name"] if pool else None,
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )

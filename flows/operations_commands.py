@@ -1,6 +1,7 @@
 """The commands of operations: `digits up`, `digits down`, `digits deploy`, `digits serve`."""
 
 import os
+import re
 from typing import Annotated
 
 import typer
@@ -36,10 +37,17 @@ def up(port: Port = 4200, auth: Auth = None, webhook: Webhook = None, lost_after
 
     here = settings.load()
     settings.make_home(here)
-    operations = Operations(here, port, auth or None, webhook or None, lost_after)
+    operations = Operations(here, port, auth or None, _address(webhook), lost_after)
     start(operations)
     print(f"up          {operations.address}")
     print(f"logs        {operations.server.folder}")
+
+
+def _address(webhook: str | None) -> str | None:
+    """Raises: UsageError if it is none. It is not repeated: who knows it can write there."""
+    if webhook and not re.fullmatch(r"https?://[^/\s]+\S*", webhook):
+        raise UsageError("the webhook is no address", expected="http://… or https://…", received="something else")
+    return webhook or None
 
 
 def down() -> None:
@@ -58,7 +66,7 @@ def deploy(webhook: Webhook = None, lost_after: LostAfter = 90) -> None:
     from flows.operations import Operations
     from flows.operations import deploy as bring
 
-    bring(Operations(settings.load(), webhook=webhook or None, lost_after=lost_after))
+    bring(Operations(settings.load(), webhook=_address(webhook), lost_after=lost_after))
     print(f"deployed    {os.environ['PREFECT_API_URL']}")
 
 
@@ -69,9 +77,7 @@ def serve(port: Port = 4200, auth: Auth = None) -> None:
 
     here = settings.load()
     settings.make_home(here)
-    operations = Operations(here, port, auth or None)
-    print(f"serving     {operations.address}", flush=True)
-    run(operations)
+    run(Operations(here, port, auth or None))
 
 
 def add_to(app: typer.Typer) -> None:

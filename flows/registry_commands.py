@@ -51,7 +51,7 @@ def promote(
     before = registry.champion(store)
     decision = registry.appoint(store, package, because)
     if decision == before:
-        print(f"{package.name} is the champion already")
+        print(f"{package.name} is the champion already{'; the reason is not written down' if because else ''}")
     else:
         print(_told(decision))
 
@@ -86,7 +86,10 @@ def diff(
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")] = False,
     keep_days: Annotated[
-        int, typer.Option(min=0, help="Keep scores, comparisons, tunings and what killed runs left for so many days.")
+        int,
+        typer.Option(
+            min=0, max=36_500, help="Keep scores, comparisons, tunings and what killed runs left for so many days."
+        ),
     ] = 30,
 ) -> None:
     """Remove what nothing refers to; champions, past ones too, stay with all that they were made from."""

@@ -11,6 +11,7 @@ the next run does it, and nothing appears twice, even where somebody has fetched
 
 import contextlib
 import logging
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 # Of files that programs are still writing: browsers, rsync, ftp clients and our own drafts.
 UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", ".filepart")
+LONGEST = 200  # bytes of a name, for what is added to it to be no more than the 255 that file systems take
 CRASHES = 3  # that a file may be the cause of
 
 # In a claim's folder; files whose names begin with a dot are never claimed.
@@ -67,6 +69,11 @@ class Claim:
     name: str
 
     @property
+    def shown(self) -> str:
+        """The name as text, which it need not be."""
+        return printable(self.name)
+
+    @property
     def folder(self) -> Path:
         return self.folders.working / self.name
 
@@ -87,12 +94,23 @@ class Claim:
     def refuse(self, reason: str) -> None:
         """The file to `failed/`, and the reason beside it. Raises: StoreError."""
         with written(self.folder / REASON) as file:
-            file.write(f"{reason}\n".encode())
+            file.write(f"{printable(reason)}\n".encode())
         _settle(self)
 
     def put_off(self) -> None:
         """Leave it to a later run, as often as it takes: it was not the file's fault."""
         (self.folder / TRIES).unlink(missing_ok=True)
+
+
+def printable(text: str) -> str:
+    """What is no text in a file's name is shown as in Python."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def idle(folders: Inbox, quiet: float) -> bool:
+    """Whether there is nothing to do. Raises: StoreError."""
+    make(folders)
+    return not waiting(folders, quiet) and not any(path.is_dir() for path in folders.working.iterdir())
 
 
 def make(folders: Inbox) -> None:
@@ -158,9 +176,9 @@ def _taken_up(claim: Claim, held: contextlib.ExitStack) -> bool:
             return False
         count = _count(claim)
     if count > CRASHES:
-        claim.refuse(f"{claim.name}: {CRASHES} runs have ended at this file without a word; their logs may say more")
+        claim.refuse(f"{claim.shown}: {CRASHES} runs have ended at this file without a word; their logs may say more")
         return False
-    log.info("%s: a run that is gone has left it; it is taken up again", claim.name)
+    log.info("%s: a run that is gone has left it; it is taken up again", claim.shown)
     return True
 
 
@@ -180,6 +198,9 @@ def _settle(claim: Claim) -> None:
 def _free(folders: Inbox, name: str) -> str:
     """The name itself, or with -2, -3, … before its ending: one that nothing has had that is still there."""
     stem, dot, ending = name.partition(".")
+    while len(os.fsencode(name)) > LONGEST:
+        stem, ending = (stem[:-1], ending) if stem else (stem, ending[1:])
+        name = f"{stem}{dot}{ending}"
     number, free = 1, name
     # `test` and `test.csv` both become outbox/test.csv.
     coming = {_result(path.name) for path in folders.working.iterdir()}

@@ -87,7 +87,7 @@ def champion(store: Store) -> Decision | None:
     """The decision that made the present champion; None before the first. Raises: StoreError if it cannot be read."""
     path = store.root / "champion.json"
     try:
-        return Decision(**json.loads(path.read_text(encoding="utf-8")))
+        return _parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as error:
@@ -134,9 +134,18 @@ def _lines(store: Store) -> list[str]:
 
 def _decision(line: str) -> Decision | None:
     try:
-        return Decision(**json.loads(line))
+        return _parsed(line)
     except (ValueError, TypeError):
         return None
+
+
+def _parsed(text: str) -> Decision:
+    """Raises: ValueError or TypeError if it is none."""
+    decision = Decision(**json.loads(text))
+    datetime.fromisoformat(decision.decided)
+    if not isinstance(decision.package, str):
+        raise TypeError("its package is no name")
+    return decision
 
 
 def _promoted(store: Store) -> list[Decision]:

@@ -61,6 +61,8 @@ def keep_libraries_home(settings: Settings) -> None:
         "DO_NOT_TRACK": "1",
         # A fresh database takes 20 s and more to migrate, which is the default time-out of the embedded server.
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        # Whoever is silent for longer is taken for dead by `digits up`.
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks,flows",
         # The same functions also run without Prefect, and log then as any library does.
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",

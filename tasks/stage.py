@@ -90,8 +90,10 @@ def _in_the_ui(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def shown(*args: Any, **kwargs: Any) -> Any:
-        with progress.heard_by(_ProgressArtifact(function.__name__.replace("_", "-"))):
+        told = _ProgressArtifact(function.__name__.replace("_", "-"))
+        with progress.heard_by(told):
             result = function(*args, **kwargs)
+        told.finish()
         if isinstance(result, Artifact) and result.reused:
             return Completed(name="Reused", message=f"{result.name} was there", data=result)
         return result
@@ -105,13 +107,18 @@ class _ProgressArtifact:
     def __init__(self, key: str) -> None:
         self.key = key
         self.id: UUID | None = None
-        self.told = 0.0
+        self.told = self.share = 0.0
+
+    def finish(self) -> None:
+        """The estimate may have been too high."""
+        if self.id and self.share < 1:
+            self(1.0)
 
     def __call__(self, share: float) -> None:
         now, percent = time.monotonic(), 100 * share
         if self.id and share < 1 and now - self.told < BETWEEN:
             return
-        self.told = now
+        self.told, self.share = now, share
         # A server that is being started anew must not end a fit of hours.
         with contextlib.suppress(httpx.HTTPError):
             if self.id:

@@ -294,7 +294,11 @@ def read_manifest(folder: Path) -> Manifest:
     """Raises: StoreError if the manifest is missing or cannot be read."""
     path = folder / MANIFEST
     try:
-        return Manifest(**json.loads(path.read_text(encoding="utf-8")))
+        manifest = Manifest(**json.loads(path.read_text(encoding="utf-8")))
+        datetime.fromisoformat(manifest.created)
+        if not all(isinstance(name, str) for name in manifest.inputs):
+            raise TypeError("its inputs are no names")
+        return manifest
     except (OSError, ValueError, TypeError) as error:
         raise StoreError(
             "the manifest cannot be read",

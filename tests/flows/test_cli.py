@@ -8,7 +8,7 @@ import pytest
 
 from tasks import recipes
 from tests import making
-from tests.command import ROOT, digits
+from tests.command import PROGRAM, ROOT, digits
 from tests.conftest import Chain
 
 COMMANDS = {
@@ -42,6 +42,15 @@ def test_a_mistake_is_one_line_on_stderr(tmp_path: Path, arguments: list[str], c
     run = digits(*arguments, home=tmp_path)
     assert (run.returncode, run.stdout) == (code, "")
     assert run.stderr.startswith(told)
+    assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [["run"], ["deploy"]])
+def test_a_server_that_is_not_there_is_one_line(tmp_path: Path, command: list[str]) -> None:
+    program = f"from flows import operations; operations.HEALTHY = 0.1\n{PROGRAM}"
+    run = digits(*command, home=tmp_path, server="http://127.0.0.1:9/api", program=program)
+    assert run.returncode == 1
+    assert run.stderr.startswith("digits: http://127.0.0.1:9/api: the server does not answer; to go on, start it, or ")
     assert run.stderr.count("\n") == 1
 
 

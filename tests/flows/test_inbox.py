@@ -1,5 +1,6 @@
 """The flow of the inbox, against a real server: ten files of which three are bad, and a kill in the middle."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,3 +103,5 @@ def test_without_a_champion_nothing_is_taken_out_of_the_inbox(home: Path, prefec
     refused = run(home, prefect_server)
     assert "StoreError: there is no champion yet" in refused.stdout
     assert len(lying(home, "inbox")) == 10
+    shutil.rmtree(home / "data" / "inbox")
+    assert run(home, prefect_server).stdout.startswith("Nothing new(")  # and nobody is called every five minutes

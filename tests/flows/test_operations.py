@@ -129,6 +129,20 @@ def test_who_has_no_password_or_comes_from_another_page_is_refused(operated: Ope
                 assert outside.connect_ex(where) != 0
 
 
+def test_up_says_where_what_is_up_is_not_as_asked_for(operated: Operated, lost: str) -> None:
+    port = str(operated.port)
+    open_ = operated.command("up", "--port", port, "--auth", "")
+    assert (open_.returncode, open_.stdout) == (2, "")
+    assert "is not as asked for; expected no password; received a password" in open_.stderr
+    other = operated.command("up", "--port", port, "--auth", "somebody:else")
+    assert "the server asks for another password" in other.stderr
+    elsewhere = operated.command("up", "--port", "1", "--auth", AUTH)
+    assert "the server that is up has another port" in elsewhere.stderr
+    assert "a worker runs these deployments already" in operated.command("serve", "--port", port).stderr
+    nowhere = operated.command("up", "--port", port, "--webhook", "nonsense")
+    assert "the webhook is no address" in nowhere.stderr
+
+
 def test_people_are_told_of_bad_files_at_the_address_they_named(operated: Operated, lost: str) -> None:
     assert within(20, lambda: [one for one in operated.told if one["event"] == "digitflow.file.refused"])
     (told, *_) = [one for one in operated.told if one["event"] == "digitflow.file.refused"]

@@ -1,5 +1,6 @@
 """`digits serve`: the deployments without a work pool, from a terminal, and nothing left when it is interrupted."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ def test_the_deployments_are_served_until_ctrl_c(tmp_path: Path) -> None:
         stdout=log,
         stderr=log,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        start_new_session=True,
     )
 
     def there() -> bool:
@@ -41,7 +43,7 @@ def test_the_deployments_are_served_until_ctrl_c(tmp_path: Path) -> None:
     try:
         assert within(90, there), (tmp_path / "log").read_text()
         family = Daemon(tmp_path / ".prefect" / "operations", "server").family()
-        served.send_signal(signal.SIGINT)
+        os.killpg(served.pid, signal.SIGINT)  # as a terminal does
         served.wait(timeout=60)
         assert family
         assert within(20, lambda: not alive(family))

@@ -37,7 +37,7 @@ def made(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 def put(folders: Inbox, *names: str) -> None:
     for name in names:
-        (folders.inbox / name).write_text(name)
+        (folders.inbox / name).write_bytes(os.fsencode(name))
 
 
 def lying(folders: Inbox) -> dict[str, list[str]]:
@@ -189,3 +189,17 @@ def test_two_files_at_once_whose_results_would_have_one_name_get_two(folders: In
         claim.deliver(made)
     assert lying(folders)["outbox"] == ["forms-2.csv", "forms.csv"]
     assert len(lying(folders)["done"]) == 2
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"Z\xe4hlung.csv"), f"{'ä' * 120}.csv", "x" * 250])
+def test_a_name_that_is_no_text_or_too_long_stops_nobody(folders: Inbox, made: Artifact, name: str) -> None:
+    for outcome in ("refused", "delivered"):
+        put(folders, name)
+        for claim in inbox.claims(folders, quiet=0):
+            if outcome == "refused":
+                claim.refuse(f"{claim.name}: no digits")
+            else:
+                claim.deliver(made)
+    assert inbox.idle(folders, quiet=0)
+    assert len(lying(folders)["failed"]) == 2
+    assert len(lying(folders)["done"]) == len(lying(folders)["outbox"]) == 1

@@ -209,3 +209,18 @@ def test_whoever_was_champion_is_known_even_from_a_line_that_cannot_be_read(stor
     registry.record(store, decision("bbb"))
     registry.record(store, decision("ccc", promoted=False))
     assert registry.champions_ever(store) == {"package/aaa", "package/bbb", "package/0123456789ab-2"}
+
+
+@pytest.mark.parametrize("wrong", ['"package": null', '"decided": "yesterday"', '"decided": 7'])
+def test_a_decision_with_wrong_values_is_told_and_does_not_hide_the_others(
+    store: Store, packages: list[Artifact], wrong: str
+) -> None:
+    registry.appoint(store, packages[0])
+    path, log = store.root / "champion.json", store.root / "promotions.jsonl"
+    record = json.loads(path.read_text()) | json.loads(f"{{{wrong}}}")
+    with log.open("a") as file:
+        file.write(json.dumps(record) + "\n")
+    assert [one.package for one in registry.history(store)] == [packages[0].name]
+    path.write_text(json.dumps(record))
+    with pytest.raises(StoreError, match=r"champion.json: the champion cannot be read"):
+        registry.champion(store)
