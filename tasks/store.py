@@ -334,11 +334,9 @@ def lineage(store: Store, artifact: Artifact) -> dict[str, Artifact | None]:
     waiting = list(artifact.manifest().inputs)
     while waiting:
         name = waiting.pop(0)
-        if name in seen:
-            continue
-        seen[name] = found = store.find(name)
-        if found:
-            waiting += found.manifest().inputs
+        if name not in seen:
+            seen[name] = found = store.find(name)
+            waiting += found.manifest().inputs if found else []
     return seen
 
 
