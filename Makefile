@@ -6,7 +6,8 @@ ARGS ?=
 BENCH ?=
 PORT ?= 4200
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
+# Without dependencies: the lists are complete, and pip would look for newer ones of those that it meets without extras.
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes --no-deps
 UV_COMPILE := $(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
 	--no-emit-index-url --no-emit-find-links --quiet
 
