@@ -21,7 +21,7 @@ run: .venv/installed  ## install, then digits run $(ARGS): from a file of digits
 	@$(BIN)/digits run $(ARGS)
 
 test: .venv/installed-dev  ## install, then all tests
-	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/installed-dev  ## format, lint and types
 	@$(BIN)/ruff format --check .
