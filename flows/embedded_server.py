@@ -1,4 +1,4 @@
-"""Prefect's embedded server, for runs without a standing one, ended with the run however that ends."""
+"""The server of a run: the standing one that is named, or Prefect's embedded one, which ends with the run."""
 
 import contextlib
 import logging

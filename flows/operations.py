@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from flows.daemons import Daemon
 from flows.embedded_server import NO_ANSWER, answer, end_with_this_process
 from tasks.errors import StoreError, UsageError
+from tasks.locks import tried
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
@@ -229,14 +230,11 @@ def _answers(api: str, auth: str | None) -> bool:
 @contextlib.contextmanager
 def _alone(operations: Operations) -> Iterator[None]:
     """No other `up` is at work meanwhile. Raises: UsageError."""
-    from filelock import FileLock, Timeout
-
-    try:
-        operations.server.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(operations.server.folder / "lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise UsageError("another `digits up` is at work", remedy="wait until it has ended") from error
+    operations.server.folder.mkdir(parents=True, exist_ok=True)
+    with tried(operations.server.folder / "lock") as ours:
+        if not ours:
+            raise UsageError("another `digits up` is at work", remedy="wait until it has ended")
+        yield
 
 
 async def _configure(operations: Operations) -> None:

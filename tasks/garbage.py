@@ -21,6 +21,7 @@ from typing import Literal
 
 from tasks import registry
 from tasks.errors import StoreError
+from tasks.locks import tried
 from tasks.store import MANIFEST, Artifact, Manifest, Store
 from tasks.studies import DATABASE
 
@@ -214,21 +215,11 @@ def _study_removed(store: Store, one: Garbage) -> bool:
 @contextlib.contextmanager
 def _alone(lock: Path) -> Iterator[bool]:
     """Whether nobody holds a lock; nobody gets it meanwhile. One that does not exist stays so: nobody can hold it."""
-    from filelock import FileLock, Timeout
-
     if not lock.exists():
         yield True
         return
-    ours = FileLock(lock)
-    try:
-        ours.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        ours.release()
+    with tried(lock) as ours:
+        yield ours
 
 
 def _held(lock: Path) -> bool:

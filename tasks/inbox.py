@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tasks import scores
 from tasks.errors import StoreError
+from tasks.locks import tried
 from tasks.shards import written
 from tasks.store import Artifact
 
@@ -160,7 +161,7 @@ def _taken(folders: Inbox, name: str, held: contextlib.ExitStack) -> Claim | Non
             return None
         claim = Claim(folders, _free(folders, name))
         claim.folder.mkdir()
-        held.enter_context(_lock(claim))
+        held.enter_context(tried(claim.folder / LOCK))
         source.rename(claim.folder / name)
         _count(claim)
     return claim
@@ -169,7 +170,7 @@ def _taken(folders: Inbox, name: str, held: contextlib.ExitStack) -> Claim | Non
 def _taken_up(claim: Claim, held: contextlib.ExitStack) -> bool:
     """Whether a claim of a run that is gone is ours now; not where nothing but renaming was left to do."""
     with _alone(claim.folders), _moving(claim.folders):
-        if not claim.folder.exists() or not held.enter_context(_lock(claim)):
+        if not claim.folder.exists() or not held.enter_context(tried(claim.folder / LOCK)):
             return False
         if not claim.file or (claim.folder / RESULT).exists() or (claim.folder / REASON).exists():
             _settle(claim)
@@ -236,23 +237,6 @@ def _alone(folders: Inbox) -> Iterator[None]:
 
     with FileLock(folders.working / LOCK):
         yield
-
-
-@contextlib.contextmanager
-def _lock(claim: Claim) -> Iterator[bool]:
-    """Whether the claim is ours. The system takes the lock back when the process ends, however it ends."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(claim.folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
 
 
 @contextlib.contextmanager

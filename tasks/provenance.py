@@ -26,7 +26,8 @@ LIBRARIES = (
 # What carries or shows results and does not decide them, so that a change to it does not make them stale. Recipes
 # decide, but as parameters.
 PLUMBING = {
-    f"tasks.{name}" for name in ("errors", "progress", "provenance", "recipes", "settings", "silence", "stage", "store")
+    f"tasks.{name}"
+    for name in ("errors", "locks", "progress", "provenance", "recipes", "settings", "silence", "stage", "store")
 }
 
 

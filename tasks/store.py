@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import StoreError
+from tasks.locks import tried
 from tasks.provenance import Clock, code_version, commit, versions
 
 log = logging.getLogger(__name__)
@@ -248,26 +249,20 @@ class Store:
     @contextlib.contextmanager
     def _scratch(self, name: str) -> Iterator[Path]:
         """The scratch folder of a work; one of its own for a second run of the same work at the same time."""
-        from filelock import FileLock, Timeout
-
         scratch = self.root / ".scratch" / name
         scratch.parent.mkdir(exist_ok=True)
-        lock = FileLock(f"{scratch}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            scratch = scratch.with_name(f"{name}@{uuid.uuid4().hex[:8]}")
+        lock = scratch.with_name(f"{name}.lock")
+        with tried(lock) as ours:
+            if not ours:
+                scratch = scratch.with_name(f"{name}@{uuid.uuid4().hex[:8]}")
             try:
                 yield scratch
             finally:
-                shutil.rmtree(scratch, ignore_errors=True)
-            return
-        try:
-            yield scratch
-        finally:
-            # Nobody waits for this lock, so whoever comes from now on makes a new file.
-            Path(lock.lock_file).unlink(missing_ok=True)
-            lock.release()
+                if ours:
+                    # Nobody waits for this lock, so whoever comes from now on makes a new file.
+                    lock.unlink(missing_ok=True)
+                else:
+                    shutil.rmtree(scratch, ignore_errors=True)
 
     def _publish(self, draft: Draft, manifest: Manifest) -> Artifact:
         (draft.folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
