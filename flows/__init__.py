@@ -1,3 +1,10 @@
-"""What happens, in which order. A flow reads like a table of contents; the work is in `tasks`."""
+"""What happens, in which order. A flow reads like a table of contents; the work is in `tasks`.
 
-import tasks  # noqa: F401 - it keeps Prefect's state at home, so it comes before Prefect
+Whatever is started of this project starts in this package: a command, a deployment's run, a worker's process. So what
+the libraries have to be told before they are imported is told here.
+"""
+
+from tasks import settings
+
+settings.keep_libraries_home(settings.load())
+settings.share_memory()

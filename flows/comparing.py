@@ -9,20 +9,21 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from flows.members import learn
-from tasks import recipes, settings
-from tasks.comparison import Failure
+from flows.fitting import learn
+from tasks import settings
+from tasks.data.expectations import Limits
 from tasks.errors import FitError, UsageError
 from tasks.evaluate import evaluate_stage as evaluate
-from tasks.expectations import Limits
 from tasks.ingest import ingest_stage as ingest
+from tasks.judging.comparison import Failure
 from tasks.package import package_stage as package
 from tasks.prepare import prepare_stage as prepare
 from tasks.rank import Contender, labelled_test
 from tasks.rank import rank_stage as rank
-from tasks.recipes import Recipe
 from tasks.stage import each
 from tasks.store import Artifact, Store
+from tasks.training import recipes
+from tasks.training.recipes import Recipe
 from tasks.validate import validate_stage as validate
 
 

@@ -13,15 +13,16 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import Field
 
-from flows import notices
-from tasks import inbox, scores, settings
-from tasks import inputs as found
+from flows.operations import notices
+from tasks import settings
+from tasks.data.tables import about_rows
 from tasks.errors import DigitsError, FetchError, StoreError
-from tasks.inbox import Claim, Inbox
-from tasks.parts import about_rows
 from tasks.progress import rows_in_lines
 from tasks.registry import package_of
-from tasks.scores import Options
+from tasks.scoring import inbox, scores
+from tasks.scoring import inputs as found
+from tasks.scoring.inbox import Claim, Inbox
+from tasks.scoring.scores import Options
 from tasks.stage import stage
 from tasks.store import Artifact, Store
 

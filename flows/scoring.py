@@ -6,14 +6,15 @@ from prefect import flow
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from flows import pages
-from tasks import inputs as found
-from tasks import processes, scores, settings, shards
+from flows.operations import pages
+from tasks import settings
 from tasks.registry import package_of
 from tasks.score import piece_stage as score_piece
 from tasks.score import plan_stage as plan
 from tasks.score import publish_stage as publish
-from tasks.scores import Options
+from tasks.scoring import inputs as found
+from tasks.scoring import processes, scores, shards
+from tasks.scoring.scores import Options
 from tasks.stage import dask, each
 from tasks.store import Artifact, Store
 

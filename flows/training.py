@@ -7,12 +7,12 @@ from prefect import flow
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from flows import notices, pages
-from flows.members import learn
-from tasks import recipes, settings
+from flows.fitting import learn
+from flows.operations import notices, pages
+from tasks import settings
 from tasks.conclude import conclude_stage as conclude
+from tasks.data.expectations import Limits
 from tasks.evaluate import evaluate_stage as evaluate
-from tasks.expectations import Limits
 from tasks.ingest import ingest_stage as ingest
 from tasks.package import package_stage as package
 from tasks.prepare import prepare_stage as prepare
@@ -20,6 +20,7 @@ from tasks.promote import promote_stage as promote
 from tasks.registry import Decision
 from tasks.score import score_stage as score
 from tasks.store import Artifact, Store
+from tasks.training import recipes
 from tasks.validate import validate_stage as validate
 
 

@@ -6,14 +6,15 @@ import shlex
 from prefect import flow
 from prefect.runtime import flow_run
 
-from tasks import recipes, settings, studies
-from tasks.expectations import Limits
+from tasks import settings
+from tasks.data.expectations import Limits
 from tasks.fit import GivenUp, epochs_for, fit
 from tasks.ingest import ingest_stage as ingest
 from tasks.prepare import prepare_stage as prepare
-from tasks.recipes import Recipe
 from tasks.stage import stage
 from tasks.store import Artifact, Store
+from tasks.training import recipes, studies
+from tasks.training.recipes import Recipe
 from tasks.tune import tune_stage as choose
 from tasks.validate import validate_stage as validate
 

@@ -5,10 +5,10 @@ Makes a `model` like any other, in one file. A recipe with one member needs none
 
 from typing import Any
 
-from tasks.models import averaged, load
-from tasks.recipes import Recipe
+from tasks.models.fitted import averaged, load
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store
+from tasks.training.recipes import Recipe
 
 
 def combine(

@@ -6,8 +6,8 @@ Makes a `report`. The evaluation comes before the decision, and nothing is writt
 from typing import Any
 
 from tasks import registry
-from tasks.page import render
 from tasks.registry import Decision
+from tasks.reports.html import render
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store
 

@@ -16,14 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from tasks import answers, calibration, digits, history, judged, labels, overfitting, recipes, robustness
-from tasks.answers import Answers
-from tasks.digits import CLASSES, Digits
-from tasks.expectations import Limits
-from tasks.models import load, predict
-from tasks.occlusion import occlusion
-from tasks.overfitting import Overfitting
-from tasks.report import (
+from tasks.data import digits
+from tasks.data.digits import CLASSES, Digits
+from tasks.data.expectations import Limits
+from tasks.judging import answers, calibration, label_errors, overfitting, robustness
+from tasks.judging.answers import Answers
+from tasks.judging.occlusion import occlusion
+from tasks.judging.overfitting import Overfitting
+from tasks.judging.robustness import Robustness
+from tasks.judging.statistics import Score, score
+from tasks.models import judged
+from tasks.models.fitted import load, predict
+from tasks.reports.report import (
     Ancestor,
     ClassScore,
     ConfusedPair,
@@ -35,10 +39,9 @@ from tasks.report import (
     Suspect,
     render,
 )
-from tasks.robustness import Robustness
 from tasks.stage import stage
-from tasks.statistics import Score, score
 from tasks.store import Artifact, Draft, Store, lineage
+from tasks.training import history, recipes
 
 SMALLEST = np.finfo(np.float32).tiny
 WORST = 24  # mistakes that the report shows
@@ -134,7 +137,7 @@ def measure(
         ],
         suspects=[
             Suspect(int(answered.ids[row]), images[row], int(truth[row]), int(predicted[row]))
-            for row in labels.suspects(truth, probabilities)[:SUSPECTS]
+            for row in label_errors.suspects(truth, probabilities)[:SUSPECTS]
         ],
     )
 

@@ -12,16 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks import digits, history, learning, networks
-from tasks.best_epoch import BestEpoch
-from tasks.checkpoint import WEIGHTS, mend
-from tasks.digits import Digits
+from tasks.data import digits
+from tasks.data.digits import Digits
 from tasks.errors import DivergedError
-from tasks.models import start_tensorflow
+from tasks.models.fitted import start_tensorflow
 from tasks.progress import progress
-from tasks.recipes import Recipe
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store
+from tasks.training import history, learning, networks
+from tasks.training.best_epoch import BestEpoch
+from tasks.training.checkpoint import WEIGHTS, mend
+from tasks.training.recipes import Recipe
 
 if TYPE_CHECKING:
     import keras

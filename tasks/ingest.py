@@ -8,11 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tasks import digits, quarantine
+from tasks.data import digits, quarantine
+from tasks.data.sources import NAMED, recognise
+from tasks.data.tables import Part
 from tasks.errors import DataError
-from tasks.parts import Part
 from tasks.settings import Settings
-from tasks.sources import NAMED, recognise
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store, sha256
 

@@ -15,11 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from tasks import calibration, digits, drift, judged
-from tasks.digits import Digits
+from tasks.data import digits
+from tasks.data.digits import Digits
 from tasks.errors import PackageError
-from tasks.models import float32_form, int8_form, load, predict
-from tasks.scorer import JUDGED, PROFILE, Scorer, softmax
+from tasks.judging import calibration, drift
+from tasks.judging.statistics import softmax
+from tasks.models import judged
+from tasks.models.fitted import float32_form, int8_form, load, predict
+from tasks.models.scorer import JUDGED, PROFILE, Scorer
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks import digits, quarantine
+from tasks.data import digits, quarantine
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store
 

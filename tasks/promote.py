@@ -6,10 +6,10 @@ only a person makes champion again.
 
 import logging
 
-from tasks import gate, registry
+from tasks import registry
 from tasks.errors import StoreError
-from tasks.gate import Check, Verdict
-from tasks.registry import Decision
+from tasks.registry import Decision, gate
+from tasks.registry.gate import Check, Verdict
 from tasks.stage import stage
 from tasks.store import Artifact, Store
 

@@ -9,14 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tasks import answers, digits, history, leaderboard
-from tasks.comparison import Comparison, Entry, Failure, rows
-from tasks.digits import Digits
-from tasks.models import load, predict
-from tasks.provenance import commit, versions
-from tasks.recipes import PUBLISHED, Recipe
+from tasks.data import digits
+from tasks.data.digits import Digits
+from tasks.judging import answers
+from tasks.judging.comparison import Comparison, Entry, Failure, rows
+from tasks.models.fitted import load, predict
+from tasks.reports import leaderboard
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store, lineage
+from tasks.store.provenance import commit, versions
+from tasks.training import history
+from tasks.training.recipes import PUBLISHED, Recipe
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ Makes `scores`; what is in it stands in `scores.py`. In the flow `train` it is o
 `score` it is three, of which the middle one is run, and tried again, for every piece of the work.
 """
 
-from tasks import scores, shards
-from tasks.parts import about_rows
+from tasks.data.sources import parts_in
+from tasks.data.tables import about_rows
 from tasks.progress import rows_in_lines
-from tasks.scores import Options
-from tasks.shards import Job, Piece
-from tasks.sources import parts_in
+from tasks.scoring import scores, shards
+from tasks.scoring.scores import Options
+from tasks.scoring.shards import Job, Piece
 from tasks.stage import stage
 from tasks.store import Artifact, Store
 

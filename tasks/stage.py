@@ -20,8 +20,9 @@ from prefect.states import Completed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 from prefect.utilities.callables import get_call_parameters
 
-from tasks import processes, progress
+from tasks import progress
 from tasks.errors import AccessError, DigitsError, FetchError, StoreError, UsageError
+from tasks.scoring import processes
 from tasks.store import Artifact
 
 BETWEEN = 2.0  # seconds between two words on progress

@@ -8,13 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tasks import recipes, studies, tuning_report
 from tasks.errors import FitError
-from tasks.provenance import commit, versions
-from tasks.recipes import Recipe
+from tasks.reports.tuning import Trial, Tuning, render, to_csv
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store
-from tasks.tuning_report import Trial, Tuning
+from tasks.store.provenance import commit, versions
+from tasks.training import recipes, studies
+from tasks.training.recipes import Recipe
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -48,8 +48,8 @@ def tune(store: Store, prepared: Artifact, base: Recipe, call: str) -> Artifact:
             commit=commit(),
         )
         (draft.folder / "recipe.json").write_text(json.dumps(recipe.as_parameters(), indent=2) + "\n", encoding="utf-8")
-        (draft.folder / "trials.csv").write_text(tuning_report.to_csv(tuning), encoding="utf-8")
-        (draft.folder / "report.html").write_text(tuning_report.render(tuning), encoding="utf-8")
+        (draft.folder / "trials.csv").write_text(to_csv(tuning), encoding="utf-8")
+        (draft.folder / "report.html").write_text(render(tuning), encoding="utf-8")
         return {"trials": studies.finished(study), "accuracy": best.value, "model": best.user_attrs["model"]}
 
     return store.make(

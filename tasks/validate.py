@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks import digits, expectations, quarantine
+from tasks.data import digits, expectations, quarantine
+from tasks.data.expectations import READABLE, Check, Limits
+from tasks.data.tables import LABEL
 from tasks.errors import DataError
-from tasks.expectations import READABLE, Check, Limits
-from tasks.parts import LABEL
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store
 

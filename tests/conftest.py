@@ -71,12 +71,12 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 def made_chain(home: Path) -> Chain:
     """The stages' plain functions, one after the other, for real; what is there already is found."""
-    from tasks import recipes
     from tasks.evaluate import evaluate
     from tasks.fit import fit
     from tasks.ingest import ingest
     from tasks.package import package
     from tasks.prepare import prepare
+    from tasks.training import recipes
     from tasks.validate import validate
 
     here = Settings(home=home)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks import digits as digit_files
-from tasks.digits import PIXEL_COLUMNS, PIXELS, Digits
+from tasks.data import digits as digit_files
+from tasks.data.digits import PIXEL_COLUMNS, PIXELS, Digits
+from tasks.data.sources import recognise
 from tasks.settings import Settings
-from tasks.sources import recognise
 from tasks.store import Artifact, Draft, Store
 
 LABELLED = ("label", *PIXEL_COLUMNS)

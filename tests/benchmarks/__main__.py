@@ -12,8 +12,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks import recipes
 from tasks.store import Store
+from tasks.training import recipes
 from tests.benchmarks.measure import Run, digits, limit, made, missed, run, show
 from tests.benchmarks.pictures import pictures
 from tests.benchmarks.scoring import scoring

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks import digits as digit_files
-from tasks.pictures import digit_of
-from tasks.scorer import Scorer, default_model
+from tasks.data import digits as digit_files
+from tasks.models.scorer import Scorer, default_model
+from tasks.pictures.reading import digit_of
 from tasks.store import Store
 from tests.benchmarks.measure import limit, show
-from tests.tasks.test_pictures import WAYS, picture, strokes
+from tests.tasks.pictures.test_reading import WAYS, picture, strokes
 
 SOME = 150  # digits, each drawn in every way
 

@@ -7,8 +7,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tasks import digits as digit_files
-from tasks.sources import parts_in
+from tasks.data import digits as digit_files
+from tasks.data.sources import parts_in
 from tasks.store import Artifact, Store
 from tests.benchmarks.measure import Run, digits, limit, run, show
 
@@ -16,7 +16,7 @@ ROUNDS = 3
 ROWS = 28_000
 
 # One worker with one thread, against which two are measured: the command itself would take a thread for each core.
-ONE_THREAD = "from tasks import processes; processes.share = lambda workers: 1; from flows.cli import main; main()"
+ONE_THREAD = "from tasks import processes; processes.share = lambda workers: 1; from flows.cli.app import main; main()"
 
 INFERENCE = """
 import json, sys, time
@@ -35,7 +35,7 @@ elif sys.argv[1] == "onnx":
     batches = lambda some: (some[at : at + 500, ..., None].astype(np.float32) for at in range(0, len(some), 500))
     ask = lambda some: np.concatenate([session.run(None, {name: batch})[0] for batch in batches(some)])
 else:
-    from tasks.scorer import Scorer
+    from tasks.models.scorer import Scorer
     ask = Scorer(Path(sys.argv[3])).logits
 ask(images[:500])
 best = []

@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from flows.daemons import Daemon
+from flows.operations.daemons import Daemon
 from tests.command import PROGRAM, environment
 
 AUTH = "somebody:a-long-password"

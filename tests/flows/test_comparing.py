@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks import networks
 from tasks.errors import UsageError
 from tasks.store import Store
+from tasks.training import networks
 from tests import making
 
 pytestmark = pytest.mark.usefixtures("prefect_server")

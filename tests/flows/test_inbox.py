@@ -15,7 +15,7 @@ from tests.command import environment
 
 PROGRAM = """
 import os, signal, sys
-from tasks.inbox import Claim
+from tasks.scoring.inbox import Claim
 
 deliver, delivered = Claim.deliver, []
 

@@ -31,7 +31,7 @@ elif victim:
         die() if manifest.kind == victim else publish(self, draft, manifest)
     )
 
-from flows.cli import main
+from flows.cli.app import main
 main()
 """
 

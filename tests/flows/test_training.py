@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks import recipes, registry, settings
+from tasks import registry, settings
 from tasks.errors import DataError
 from tasks.store import Store, damage, lineage
+from tasks.training import recipes
 from tests import making
 from tests.conftest import Chain
 
@@ -104,7 +105,7 @@ def test_a_fault_of_the_disk_is_tried_again(home: Path, monkeypatch: pytest.Monk
 
 
 def test_an_ensemble_is_fitted_member_by_member_and_refitted_for_the_submission(home: Path) -> None:
-    from flows.summary import train_summary
+    from flows.cli.summary import train_summary
     from flows.training import train
 
     archive = making.write_kaggle_zip(home / "d.zip", making.digits(300), making.digits(30, start=300))
@@ -142,7 +143,7 @@ def test_an_ensemble_is_fitted_member_by_member_and_refitted_for_the_submission(
 def test_members_are_fitted_side_by_side(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
     from prefect import flow
 
-    from flows.members import learn
+    from flows.fitting import learn
     from tasks import fit
 
     def here(*_: object) -> None:

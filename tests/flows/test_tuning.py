@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks import recipes, studies
 from tasks.store import Artifact, Store
+from tasks.training import recipes, studies
 from tests import making
 
 pytestmark = pytest.mark.usefixtures("prefect_server")

@@ -5,12 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from tasks import answers, digits, history
-from tasks.answers import Answers
+from tasks.data import digits
 from tasks.evaluate import measure, spread
-from tasks.report import Evaluation
-from tasks.robustness import CHANGES, Robustness
-from tasks.statistics import Score
+from tasks.judging import answers
+from tasks.judging.answers import Answers
+from tasks.judging.robustness import CHANGES, Robustness
+from tasks.judging.statistics import Score
+from tasks.reports.report import Evaluation
+from tasks.training import history
 from tests import making
 from tests.conftest import Chain
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks import digits, history, networks, recipes
-from tasks.digits import Digits
+from tasks.data import digits
+from tasks.data.digits import Digits
 from tasks.errors import FitError, StoreError
 from tasks.fit import epochs_for, fit, train
-from tasks.models import load, predict
+from tasks.models.fitted import load, predict
 from tasks.store import Store
+from tasks.training import history, networks, recipes
 from tests import making
 from tests.conftest import Chain
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks import digits, quarantine, sources
+from tasks.data import digits, quarantine, sources
 from tasks.errors import DataError
 from tasks.ingest import ingest
 from tasks.settings import Settings

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from tasks import digits
 from tasks import package as stage
+from tasks.data import digits
 from tasks.errors import PackageError
-from tasks.models import load, predict
+from tasks.models.fitted import load, predict
+from tasks.models.scorer import Scorer
 from tasks.package import package
-from tasks.scorer import Scorer
 from tests.conftest import Chain
 
 

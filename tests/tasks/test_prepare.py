@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tasks import digits, quarantine
-from tasks.digits import Digits
+from tasks.data import digits, quarantine
+from tasks.data.digits import Digits
 from tasks.ingest import ingest
 from tasks.prepare import prepare
 from tasks.settings import Settings
@@ -49,7 +49,7 @@ def test_quarantined_rows_are_left_out(chain: Chain, store: Store) -> None:
         quarantine.write(draft.folder / "quarantine.parquet", [*rows, {"part": "test", "row": 2}])
         return {}
 
-    validation = store.make("validation", build, code="tasks.quarantine", parameters={})
+    validation = store.make("validation", build, code="tasks.data.quarantine", parameters={})
     prepared = prepare(store, chain.dataset, validation)
     found = {row for name in ("train", "validation") for row in digits.read(prepared.path / f"{name}.parquet").ids}
     assert set(range(1, 4501)) - found == {1, 7, 4500}

@@ -5,9 +5,10 @@ from dataclasses import asdict
 
 import pytest
 
-from tasks import gate, registry
+from tasks import registry
 from tasks.errors import StoreError
 from tasks.promote import promote
+from tasks.registry import gate
 from tasks.store import Artifact, Store
 from tests.conftest import Chain
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pyarrow.parquet as pq
 
-from tasks import digits
+from tasks.data import digits
+from tasks.models.scorer import Scorer, default_model
 from tasks.score import score
-from tasks.scorer import Scorer, default_model
 from tasks.store import Draft, Store
 from tests.conftest import Chain
 
@@ -39,5 +39,5 @@ def test_without_a_test_part_there_are_no_scores(chain: Chain, store: Store) -> 
     def build(draft: Draft) -> dict[str, int]:
         return {}
 
-    prepared = store.make("prepared", build, code="tasks.digits", parameters={})
+    prepared = store.make("prepared", build, code="tasks.data.digits", parameters={})
     assert score(store, chain.package, prepared) is None

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks import quarantine
-from tasks.digits import Digits
+from tasks.data import quarantine
+from tasks.data.digits import Digits
+from tasks.data.expectations import Limits
 from tasks.errors import DataError
-from tasks.expectations import Limits
 from tasks.ingest import ingest
 from tasks.settings import Settings
 from tasks.store import Artifact, Store
@@ -181,7 +181,7 @@ def test_columns_in_another_order_are_read_right_and_told(store: Store, here: Se
 def test_rows_that_got_lost_after_ingest_are_noticed(
     store: Store, here: Settings, train: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks import digits as digit_files
+    from tasks.data import digits as digit_files
 
     data = dataset(store, here, train)
     whole = digit_files.batches

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks import answers, digits, recipes
-from tasks.answers import Answers
-from tasks.digits import Digits
+from tasks.data import digits
+from tasks.data.digits import Digits
+from tasks.judging import answers
+from tasks.judging.answers import Answers
 from tasks.store import Artifact, Draft, Store
+from tasks.training import recipes
 from tests import making
 
 IMAGES = 60
@@ -51,7 +53,9 @@ def trained(
         return {"default": "float32.tflite", "refitted": False, "calibration": {"error_after": 0.0123}}
 
     def make(kind: str, build: object, given: dict[str, object], *inputs: Artifact) -> Artifact:
-        return store.make(kind, build, code="tasks.digits", parameters=given, inputs=inputs, source=about.get(kind))
+        return store.make(
+            kind, build, code="tasks.data.digits", parameters=given, inputs=inputs, source=about.get(kind)
+        )
 
     about = {"dataset": origin}
     dataset = make("dataset", lambda draft: {}, {"source": source})

@@ -1,0 +1,1 @@
+"""Digits and where they come from: the one definition of a digit, sources, streams, what a dataset has to be."""

@@ -1,0 +1,395 @@
+"""Digits from CSV: a header that names `pixel0` … `pixel783` and maybe `label`, in any order; a digit a row.
+
+A file is read in blocks of whole lines, each by the first of three readers that can:
+
+1. `_plain`   NumPy, where there is nothing but digits, commas and line ends, as in the files from Kaggle;
+2. `_arrow`   pyarrow, with every column typed uint8: it decides what else is a number (`" 5"`, `007`, `0x1F`);
+3. `_by_row`  Python, which accepts what pyarrow accepts, and names the first bad cell of every other row.
+
+So a bad cell costs the speed of its block only, and a row has the same number whoever reads it.
+"""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from tasks.data.digits import CLASSES, PIXEL_COLUMNS, SIDE, Digits
+from tasks.data.streams import HEAD, Stream
+from tasks.data.tables import (
+    A_LABEL,
+    A_PIXEL,
+    BEGINNING,
+    BLANK,
+    LABEL,
+    RAGGED,
+    RANGE,
+    TEXT,
+    Batch,
+    Fault,
+    Place,
+    row_numbers,
+    sorted_out,
+)
+from tasks.errors import DataError
+
+LABEL_COLUMN = "label"
+BLOCK = 512 * 1024
+# What NumPy makes of so few bytes stays in the processor's cache, and malloc reuses its memory: four times as fast
+# as a block at once, which has the system hand out and take back every page.
+PIECE = 64 * 1024
+BOM = b"\xef\xbb\xbf"
+COMMA, LINE_END, ZERO, NINE = (np.uint8(byte) for byte in b",\n09")
+
+HEADER = "a first line with pixel0 … pixel783, and label where the digits are known"
+# For each column: the largest number, what is expected, and the rule that a larger number breaks.
+PIXEL_LIMIT = (255, A_PIXEL, RANGE)
+LIMITS = {LABEL_COLUMN: (CLASSES - 1, A_LABEL, LABEL)}
+NUMBERS = {str(number): number for number in range(256)}
+NUMBER = re.compile(r"[ \t]*(?:(?P<minus>-)?0*(?P<decimal>[0-9]+)|0[xX](?P<hexadecimal>[0-9a-fA-F]{1,2}))[ \t]*")
+
+
+class NotDigitsError(DataError):
+    """The file may be good, but holds no digits: beside one that does, it can be passed over."""
+
+
+# --- The header -------------------------------------------------------------------------------------------------
+
+
+def header(head: bytes, file: str) -> tuple[str, ...]:
+    """The columns that the first bytes of a file name, in the file's order.
+
+    Raises: NotDigitsError if they are no text or name no pixels; DataError if they name some, but not as they should.
+    """
+    line = _first_line(head, file)
+    names = _names(line)
+    if not any(re.fullmatch("pixel[0-9]+", name) for name in names):
+        _refuse_separator(line, file)
+        raise NotDigitsError(
+            "the first line names no pixels",
+            file=file,
+            expected=HEADER,
+            received=_quoted(line),
+            remedy="put such a line first, or leave this file out",
+        )
+    _refuse_columns(names, file)
+    return names
+
+
+def _first_line(head: bytes, file: str) -> str:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"p\0i\0x" in head:
+        raise _not_utf_8(file, "UTF-16")
+    if re.search(rb"[\x00-\x08\x0e-\x1f]", head):
+        raise NotDigitsError(
+            "this is neither text nor a known format",
+            file=file,
+            expected="CSV, gzip, zip, IDX or Parquet",
+            received=f"bytes {head[:4].hex(' ')}",
+            remedy="give a file in one of these",
+        )
+    line = _line_ends(head.removeprefix(BOM)).lstrip(b"\n").partition(b"\n")[0]
+    if not line:
+        raise NotDigitsError(
+            "the file is empty", file=file, expected=HEADER, received="no line", remedy="copy or download it again"
+        )
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise _not_utf_8(file, f"byte {line[error.start]:#04x}") from error
+
+
+def _not_utf_8(file: str, received: str) -> NotDigitsError:
+    return NotDigitsError(
+        "the text is not UTF-8", file=file, expected="UTF-8", received=received, remedy="save it as UTF-8"
+    )
+
+
+def _names(line: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in next(csv.reader([line])))
+
+
+def _refuse_separator(line: str, file: str) -> None:
+    for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if re.search(rf"pixel[0-9]+[\"']?\s*{re.escape(separator)}", line):
+            raise DataError(
+                f"the cells are separated by {name}",
+                file=file,
+                expected="commas",
+                received=_quoted(line),
+                remedy="save it with commas",
+            )
+
+
+def _refuse_columns(names: Sequence[str], file: str) -> None:
+    present = set(names)
+    faults = {
+        "is there twice": [name for index, name in enumerate(names) if name in names[:index]],
+        "is missing": [name for name in PIXEL_COLUMNS if name not in present],
+        "is unknown": [name for name in names if name not in {LABEL_COLUMN, *PIXEL_COLUMNS}],
+    }
+    for fault, columns in faults.items():
+        if columns:
+            more = f", and {len(columns) - 1:,} more" if len(columns) > 1 else ""
+            raise DataError(
+                f"the column {fault}{more}",
+                file=file,
+                column=columns[0][:40] or "''",
+                expected=HEADER,
+                received=f"{len(names):,} columns",
+                remedy="put the columns right",
+            )
+
+
+# --- The rows ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where in a row the label and the pixels stand.
+
+    pixels: int (784,), or a slice where they stand in order, which copies faster.
+    """
+
+    columns: tuple[str, ...]
+    pixels: np.ndarray | slice
+    label: int | None
+
+    @staticmethod
+    def of(columns: tuple[str, ...]) -> "_Layout":
+        first = columns.index(PIXEL_COLUMNS[0])
+        ordered = columns[first : first + len(PIXEL_COLUMNS)] == PIXEL_COLUMNS
+        return _Layout(
+            columns,
+            slice(first, first + len(PIXEL_COLUMNS)) if ordered else np.array(list(map(columns.index, PIXEL_COLUMNS))),
+            columns.index(LABEL_COLUMN) if LABEL_COLUMN in columns else None,
+        )
+
+    def digits(self, cells: np.ndarray, ids: np.ndarray) -> Digits:
+        """cells: uint8 (n, columns)."""
+        images = np.ascontiguousarray(cells[:, self.pixels]).reshape(-1, SIDE, SIDE)
+        return Digits(ids, images, None if self.label is None else cells[:, self.label].copy())
+
+
+def batches(
+    stream: Stream, columns: tuple[str, ...], place: Place = BEGINNING, *, headed: bool = True
+) -> Iterator[Batch]:
+    """The rows of a CSV, from a place that `places` has found.
+
+    columns: what stands in each column, as from `header`; headed: the first line repeats it and is no row.
+    Raises: DataError if the file is damaged, or its first line is not as it was.
+    """
+    layout = _Layout.of(columns)
+    row = place.row
+    with stream.open() as file:
+        if place.byte:
+            file.seek(place.byte)
+            headed = False
+        for block in _blocks(file, stream.name):
+            if headed:
+                line, _, block = block.lstrip(b"\n").partition(b"\n")
+                headed = not line
+                if line:
+                    _refuse_change(line, columns, stream.name)
+            batch = _read(block, layout, row)
+            row += len(batch.digits) + len(batch.faults)
+            yield batch
+
+
+def about_rows(head: bytes, size: int) -> int:
+    """About how many rows a file of so many bytes has, by its first lines."""
+    lines = _line_ends(head).partition(b"\n")[2]
+    return max(1, round((size - len(head) + len(lines)) * (lines.count(b"\n") or 1) / max(len(lines), 1)))
+
+
+def places(stream: Stream, step: int) -> list[Place]:
+    """Where every `step` rows begin; only the beginning where the file is packed, or has lines that are no rows.
+
+    Raises: DataError if the file cannot be read.
+    """
+    if stream.packed():
+        return [BEGINNING]
+    found = [BEGINNING]
+    lines = byte = 0  # before the chunk
+    before = b"\n"
+    with stream.open() as file:
+        while chunk := file.read(BLOCK):
+            if _strays(before + chunk):
+                return [BEGINNING]
+            before = chunk[-2:]
+            count = chunk.count(b"\n")
+            ends = None
+            # The header is a line: row r + 1 begins behind the line end number r + 1.
+            while (behind := len(found) * step + 1) <= lines + count:
+                ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == LINE_END) if ends is None else ends
+                found.append(Place(behind, byte + int(ends[behind - lines - 1]) + 1))
+            lines += count
+            byte += len(chunk)
+    return [place for place in found if place.byte < byte] or [BEGINNING]
+
+
+def _strays(text: bytes) -> bool:
+    """Whether there are blank lines, or the line ends of old Macs."""
+    return b"\n\n" in text or (b"\r" in text and re.search(rb"\n\r\n|\r[^\n]", text) is not None)
+
+
+def _refuse_change(line: bytes, columns: tuple[str, ...], file: str) -> None:
+    text = line[:HEAD].decode("utf-8", "replace")  # as much as `header` has seen
+    if _names(text) != columns:
+        raise DataError(
+            "the file changed while it was read",
+            file=file,
+            expected=f"the first line of before, {_quoted(','.join(columns))}",
+            received=_quoted(text),
+            remedy="wait until whoever writes it is done, and run again",
+        )
+
+
+def _blocks(file: BinaryIO, name: str) -> Iterator[bytes]:
+    """The file in blocks of whole lines, each ending in a newline. At most about two blocks are in memory."""
+    rest = b""
+    start = BOM
+    while chunk := file.read(BLOCK):
+        lines = rest + chunk.removeprefix(start)
+        start = b""
+        cut = lines.rfind(b"\n") + 1 or lines.rfind(b"\r") + 1
+        if not cut and len(lines) > BLOCK:
+            raise DataError(
+                "a line is too long for a digit",
+                file=name,
+                expected=f"at most {BLOCK:,} bytes",
+                received="more",
+                remedy="put each digit on a line of its own",
+            )
+        rest = lines[cut:]
+        if cut:
+            yield _line_ends(lines[:cut])
+    if rest:
+        yield _line_ends(rest + b"\n")
+
+
+def _line_ends(text: bytes) -> bytes:
+    """The text with a newline for the line ends of Windows and of old Macs."""
+    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in text else text
+
+
+def _read(block: bytes, layout: _Layout, row: int) -> Batch:
+    """The rows of a block, numbered from `row`."""
+    cells = _plain(block, len(layout.columns))
+    if cells is None:
+        cells = _arrow(block, layout.columns)
+    if cells is None:
+        return _by_row(block, layout, row)
+    return sorted_out(layout.digits(cells, row_numbers(row, len(cells))))
+
+
+def _plain(block: bytes, width: int) -> np.ndarray | None:
+    """The cells, uint8 (n, width), of lines of numbers 0–255 of one to three digits; None if anything else is there."""
+    pieces: list[np.ndarray] = []
+    start = 0
+    while start < len(block):
+        end = block.rfind(b"\n", start, start + PIECE) + 1
+        cells = _numbers(np.frombuffer(block, np.uint8, end - start, start), width) if end else None
+        if cells is None:
+            return None
+        pieces.append(cells)
+        start = end
+    return np.concatenate(pieces) if pieces else None
+
+
+def _numbers(text: np.ndarray, width: int) -> np.ndarray | None:
+    """As `_plain`, for a few lines: all their bytes at once.
+
+    Each digit gets ten times the digit before it and a hundred times the one before that, as far as they are of the
+    same cell; what a cell's last digit gets is the cell's number.
+    """
+    inside = text >= ZERO
+    last = np.flatnonzero(inside[:-1] > inside[1:])
+    # Every byte that is no digit ends a cell that has one: there are no blanks.
+    if text.max() > NINE or len(last) % width or len(last) != len(text) - np.count_nonzero(inside):
+        return None
+    ends = text.take(last + 1).reshape(-1, width)
+    third = inside[:-2] & inside[1:-1] & inside[2:]
+    if (ends[:, :-1] != COMMA).any() or (ends[:, -1] != LINE_END).any() or (third[:-1] & third[1:]).any():
+        return None
+    digits = (text - ZERO) * inside
+    hundreds = digits[:-2] * third
+    if hundreds.max(initial=0) > 2:
+        return None
+    hundreds *= np.uint8(100)
+    numbers = digits.copy()
+    numbers[1:] += digits[:-1] * np.uint8(10)
+    numbers[2:] += hundreds
+    # uint8 wraps around: a sum that is smaller than its part was larger than 255.
+    if (numbers[2:] < hundreds).any():
+        return None
+    return numbers.take(last).reshape(-1, width)
+
+
+def _arrow(block: bytes, columns: tuple[str, ...]) -> np.ndarray | None:
+    """The cells, uint8 (n, columns), of lines that pyarrow reads as such numbers; None if it refuses one."""
+    try:
+        table = pa.csv.read_csv(
+            pa.py_buffer(block),
+            pa.csv.ReadOptions(column_names=list(columns), use_threads=False, block_size=len(block) + 1),
+            # Without null_values a blank cell is an error, not a null.
+            convert_options=pa.csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.uint8()), null_values=[]),
+        )
+    except pa.ArrowInvalid:
+        return None
+    # By DLPack, for to_numpy() would import pandas.
+    cells = [np.stack([np.from_dlpack(column) for column in batch.columns], axis=1) for batch in table.to_batches()]
+    return np.concatenate(cells) if cells else None
+
+
+def _by_row(block: bytes, layout: _Layout, row: int) -> Batch:
+    rows: list[bytes] = []
+    ids: list[int] = []
+    faults: list[Fault] = []
+    for number, line in enumerate(filter(None, block.split(b"\n")), row):
+        found = _cells(line, layout.columns, number)
+        if isinstance(found, Fault):
+            faults.append(found)
+        else:
+            rows.append(found)
+            ids.append(number)
+    cells = np.frombuffer(b"".join(rows), np.uint8).reshape(-1, len(layout.columns))
+    return Batch(layout.digits(cells, np.array(ids, np.int32)), tuple(faults))
+
+
+def _cells(line: bytes, columns: tuple[str, ...], row: int) -> bytes | Fault:
+    """The numbers of a line, one byte each, or what is wrong with the first cell that is none."""
+    try:
+        cells = next(csv.reader([line.decode("utf-8", "replace")]))
+    except csv.Error:  # a cell of more than 128 KB
+        cells = []
+    if len(cells) != len(columns):
+        return Fault(row, None, RAGGED, f"{len(columns)} cells", f"{len(cells)} cells")
+    numbers = bytearray()
+    for column, cell in zip(columns, cells, strict=True):
+        limit, expected, outside = LIMITS.get(column, PIXEL_LIMIT)
+        number = NUMBERS[cell] if cell in NUMBERS else _number(cell)
+        if number is None:
+            return Fault(row, column, TEXT if cell.strip() else BLANK, expected, _quoted(cell))
+        if not 0 <= number <= limit:
+            return Fault(row, column, outside, expected, _quoted(cell))
+        numbers.append(number)
+    return bytes(numbers)
+
+
+def _number(cell: str) -> int | None:
+    """What pyarrow reads as a whole number; -1 for one below zero, None for what is no number."""
+    match = NUMBER.fullmatch(cell)
+    if not match:
+        return None
+    if match["hexadecimal"]:
+        return int(match["hexadecimal"], 16)
+    return -1 if match["minus"] else int(match["decimal"][:9])
+
+
+def _quoted(text: str) -> str:
+    return f"'{text[:40]}…'" if len(text) > 40 else f"'{text}'"

@@ -1,0 +1,201 @@
+"""Digits from the network, kept below `data/`: MNIST from public mirrors, Kaggle's through Kaggle's own client.
+
+What is there already, and right, is not fetched again; nothing takes its place there before it is whole and checked.
+Every failure is a FetchError that says how to do by hand what could not be done here.
+"""
+
+import contextlib
+import hashlib
+import io
+import logging
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from tasks.data.streams import Stream
+from tasks.errors import AccessError, DataError, FetchError, StoreError
+from tasks.settings import MNIST_MIRRORS, Settings
+
+log = logging.getLogger(__name__)
+
+# sha256 of the unpacked files: mirrors have packed them differently.
+MNIST = {
+    "train-images-idx3-ubyte.gz": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte.gz": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte.gz": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte.gz": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+# More than any of them takes, packed or not: an answer without end must not fill the disk.
+MNIST_LIMIT = 64 * 1024 * 1024
+TIMEOUT = 30.0
+
+COMPETITION = "digit-recognizer"
+KAGGLE_PAGE = f"https://www.kaggle.com/c/{COMPETITION}"
+CREDENTIALS = (
+    "put a token from https://www.kaggle.com/settings/api into KAGGLE_API_TOKEN or the file ~/.kaggle/access_token"
+)
+
+
+class _AttemptError(Exception):
+    """One attempt has failed; the message says why."""
+
+
+class _RefusedError(_AttemptError):
+    """One attempt has failed as every other would."""
+
+
+# --- MNIST ------------------------------------------------------------------------------------------------------
+
+
+def fetch_mnist(settings: Settings) -> Path:
+    """The folder with MNIST's four files, fetched where they are missing or wrong.
+
+    Raises: FetchError if no mirror gives one of them whole.
+    """
+    folder = settings.data / "mnist"
+    for name, sha256 in MNIST.items():
+        if not _is_right(folder / name, sha256):
+            _fetch_from_any(settings.mnist_mirrors, name, sha256, folder)
+    return folder
+
+
+def _fetch_from_any(mirrors: tuple[str, ...], name: str, sha256: str, folder: Path) -> None:
+    reasons = []
+    for mirror in mirrors:
+        address = f"{mirror.rstrip('/')}/{name}"
+        try:
+            with _draft(folder) as draft:
+                _download(address, draft / name)
+                if not _is_right(draft / name, sha256):
+                    raise _AttemptError("the contents are damaged or not the published ones")
+                (draft / name).replace(folder / name)
+            log.info("%s: fetched from %s", name, mirror)
+            return
+        except _AttemptError as failure:
+            log.warning("%s: %s", address, failure)
+            reasons.append(f"{address}: {failure}")
+    raise FetchError(
+        "MNIST cannot be fetched",
+        file=name,
+        received=", ".join(reasons) or "no mirror to ask",
+        remedy=f"try again, or download {', '.join(MNIST)} by hand, from {MNIST_MIRRORS[0]}, into {folder}",
+    )
+
+
+def _download(address: str, path: Path) -> None:
+    import httpx
+
+    # The bytes as they are: a server that calls the .gz an encoding of the file must not have it unpacked here.
+    request = httpx.stream(
+        "GET", address, timeout=TIMEOUT, follow_redirects=True, headers={"Accept-Encoding": "identity"}
+    )
+    try:
+        with request as response, path.open("wb") as file:
+            response.raise_for_status()
+            for chunk in response.iter_raw():
+                file.write(chunk)
+                if file.tell() > MNIST_LIMIT:
+                    raise _AttemptError(f"the answer is larger than {MNIST_LIMIT:,} bytes")
+    except httpx.HTTPStatusError as error:
+        raise _AttemptError(f"the answer is {error.response.status_code} {error.response.reason_phrase}") from error
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        raise _AttemptError(str(error) or type(error).__name__) from error
+
+
+def _is_right(path: Path, sha256: str) -> bool:
+    """Whether the file is there and its unpacked contents have this digest."""
+    digest = hashlib.sha256()
+    size = 0
+    try:
+        with Stream(path.name, path).open() as file:
+            while size <= MNIST_LIMIT and (chunk := file.read(1024 * 1024)):
+                digest.update(chunk)
+                size += len(chunk)
+    except (DataError, StoreError):
+        return False
+    return digest.hexdigest() == sha256
+
+
+@contextlib.contextmanager
+def _draft(folder: Path) -> Iterator[Path]:
+    """A hidden folder inside the folder, to fetch into before renaming; removed at the end. Raises: FetchError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = tempfile.TemporaryDirectory(prefix=".fetching-", dir=folder, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise FetchError(
+            "the folder cannot be written",
+            file=str(folder),
+            received=error.strerror,
+            remedy="mend its permissions, or set DIGITS_HOME to another folder",
+        ) from error
+    with draft as path:
+        yield Path(path)
+
+
+# --- Kaggle -----------------------------------------------------------------------------------------------------
+
+
+def fetch_kaggle(settings: Settings) -> Path:
+    """Kaggle's digit-recognizer.zip, fetched with the user's credentials unless it is there.
+
+    Raises: FetchError without a network; AccessError without credentials, or with the competition's rules not accepted.
+    """
+    path = settings.data / "kaggle" / f"{COMPETITION}.zip"
+    if _is_zip(path):
+        return path
+    try:
+        with _draft(path.parent) as draft:
+            _ask_kaggle(draft)
+            fetched = draft / path.name
+            if not (_is_zip(fetched) and _is_sound(fetched)):
+                raise _AttemptError("what Kaggle sent is not a whole zip; to go on, try again")
+            fetched.replace(path)
+    except _AttemptError as failure:
+        by_hand = f"download {KAGGLE_PAGE}/data by hand and put the zip at {path}"
+        kind = AccessError if isinstance(failure, _RefusedError) else FetchError
+        raise kind(f"Kaggle's digits cannot be fetched: {failure}, or {by_hand}") from failure
+    log.info("%s: fetched from Kaggle", path.name)
+    return path
+
+
+def _ask_kaggle(folder: Path) -> None:
+    """Have Kaggle's client put digit-recognizer.zip into the folder."""
+    try:
+        # It greets those without credentials with a page of help on stdout, already when imported.
+        with contextlib.redirect_stdout(io.StringIO()):
+            from kaggle.api.kaggle_api_extended import KaggleApi
+
+            api = KaggleApi()
+            api.authenticate()
+            api.competition_download_files(COMPETITION, path=str(folder), force=True, quiet=True)
+    except SystemExit as error:
+        raise _RefusedError(f"there are no valid credentials; to go on, {CREDENTIALS}") from error
+    except Exception as error:  # of requests, of urllib3, of its own: the client promises no kind of error
+        raise _explained(error) from error
+
+
+def _explained(error: Exception) -> _AttemptError:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status == 401:
+        return _RefusedError(f"the credentials are refused; to go on, {CREDENTIALS}")
+    if status == 403:
+        return _RefusedError(f"the competition's rules are not accepted; to go on, accept them at {KAGGLE_PAGE}/rules")
+    received = str(error)[:200] or type(error).__name__
+    return _AttemptError(f"Kaggle cannot be reached; received {received}; to go on, try again")
+
+
+def _is_zip(path: Path) -> bool:
+    """Whether the file is there and ends as a whole zip does."""
+    return zipfile.is_zipfile(path)
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether every member's checksum holds."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile):
+        return False

@@ -1,0 +1,132 @@
+"""Digits from MNIST's IDX files: the images in one, their labels in another, plain or gzipped.
+
+The format (Y. LeCun, "The MNIST database"): big-endian 32-bit words, first a magic number, 0x0803 for images and
+0x0801 for labels, then the count and, for images, rows and columns; then one byte a pixel or label.
+"""
+
+import os
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+
+from tasks.data.digits import PIXELS, SIDE, Digits
+from tasks.data.streams import Stream
+from tasks.data.tables import BEGINNING, Batch, Place, row_numbers, sorted_out
+from tasks.errors import DataError
+
+IMAGES = b"\0\0\x08\x03"
+LABELS = b"\0\0\x08\x01"
+BATCH = 10_000
+
+
+def batches(images: Stream, labels: Stream | None, place: Place = BEGINNING) -> Iterator[Batch]:
+    """The digits of a pair of files, or of images alone, from a place on.
+
+    Raises: DataError if a file is damaged, is not as long as it says, or the two do not belong together.
+    """
+    skipped = place.row - 1
+    if labels is None:
+        with images.open() as pixels:
+            yield from _unlabelled(pixels, images.name, _images_header(pixels, images.name), skipped)
+        return
+    with images.open() as pixels, labels.open() as classes:
+        count = _images_header(pixels, images.name)
+        (labels_count,) = _words(classes, LABELS, 1, labels.name)
+        if labels_count != count:
+            raise DataError(
+                "images and labels do not belong together",
+                file=labels.name,
+                expected=f"{count:,} labels",
+                received=f"{labels_count:,}",
+                remedy="put the two files of one set side by side",
+            )
+        for batch, chunk in zip(
+            _unlabelled(pixels, images.name, count, skipped),
+            _body(classes, labels.name, count, 1, skipped),
+            strict=True,
+        ):
+            digits = batch.digits
+            yield sorted_out(Digits(digits.ids, digits.images, np.frombuffer(chunk, np.uint8)))
+
+
+def places(images: Stream, step: int) -> list[Place]:
+    """Where every `step` images begin; only the beginning of a packed file. Raises: DataError."""
+    if images.packed():
+        return [BEGINNING]
+    with images.open() as pixels:
+        count = _images_header(pixels, images.name)
+    return [Place(row) for row in range(1, count + 1, step)] or [BEGINNING]
+
+
+def _unlabelled(file: BinaryIO, name: str, count: int, skipped: int) -> Iterator[Batch]:
+    row = 1 + skipped
+    for chunk in _body(file, name, count, PIXELS, skipped):
+        images = np.frombuffer(chunk, np.uint8).reshape(-1, SIDE, SIDE)
+        yield Batch(Digits(row_numbers(row, len(images)), images, None))
+        row += len(images)
+
+
+def _images_header(file: BinaryIO, name: str) -> int:
+    """How many images the file says it holds."""
+    count, rows, columns = _words(file, IMAGES, 3, name)
+    if (rows, columns) != (SIDE, SIDE):
+        raise DataError(
+            "the images have another size",
+            file=name,
+            expected=f"{SIDE} x {SIDE}",
+            received=f"{rows:,} x {columns:,}",
+            remedy="scale them to that size",
+        )
+    return count
+
+
+def _words(file: BinaryIO, magic: bytes, count: int, name: str) -> tuple[int, ...]:
+    """The words behind the magic number."""
+    head = file.read(4 + 4 * count)
+    if head[:4] != magic:
+        raise wrong_magic(head, name)
+    if len(head) < 4 + 4 * count:
+        raise DataError(
+            "the file ends in its header",
+            file=name,
+            expected=f"{4 + 4 * count} bytes",
+            received=f"{len(head)} bytes",
+            remedy="copy or download it again",
+        )
+    return struct.unpack(f">{count}I", head[4:])
+
+
+def wrong_magic(head: bytes, name: str) -> DataError:
+    """What is wrong with a file that starts as no IDX file of digits does."""
+    return DataError(
+        "the magic number is not that of an MNIST file",
+        file=name,
+        expected="00 00 08 03 for images or 00 00 08 01 for labels",
+        received=head[:4].hex(" ") or "an empty file",
+        remedy="download it again",
+    )
+
+
+def _body(file: BinaryIO, name: str, count: int, size: int, skipped: int) -> Iterator[bytes]:
+    """The bytes of `count` items of `size` bytes each, in batches, without the first ones; no more may be left."""
+    file.seek(skipped * size, os.SEEK_CUR)
+    for start in range(skipped, count, BATCH):
+        wanted = min(BATCH, count - start) * size
+        chunk = file.read(wanted)
+        if len(chunk) < wanted:
+            raise _wrong_length(name, count, size, f"{start * size + len(chunk):,} bytes")
+        yield chunk
+    if file.read(1):
+        raise _wrong_length(name, count, size, "more")
+
+
+def _wrong_length(name: str, count: int, size: int, received: str) -> DataError:
+    return DataError(
+        "the file is not as long as its header says",
+        file=name,
+        expected=f"{count:,} x {size} = {count * size:,} bytes of content",
+        received=received,
+        remedy="copy or download it again",
+    )

@@ -1,0 +1,120 @@
+"""What answers to the same images can tell: intervals, tests of pairs, and what many tests at once ask for.
+
+Whether an image is read right is a bool; nothing here knows what an image or a recipe is.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Z = 1.959963984540054  # the normal distribution's quantile that leaves 2.5 % on either side
+
+
+@dataclass(frozen=True)
+class Score:
+    """Share of images read right, 0–1, with its 95 % interval."""
+
+    images: int
+    accuracy: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two models on the same images: how many only the one and only the other reads right.
+
+    Only these tell the two apart (McNemar, Psychometrika 12, 1947); the tests are exact.
+    """
+
+    only_first: int
+    only_second: int
+
+    @property
+    def p(self) -> float:
+        """Probability of a split as uneven or more so, to either side, were both equally good."""
+        return self._p("two-sided")
+
+    @property
+    def p_first_worse(self) -> float:
+        """Probability of so many or more that only the second reads right, were both equally good."""
+        return self._p("greater")
+
+    def _p(self, alternative: str) -> float:
+        from scipy.stats import binomtest
+
+        apart = self.only_first + self.only_second
+        return float(binomtest(self.only_second, apart, alternative=alternative).pvalue) if apart else 1.0
+
+
+def score(right: np.ndarray) -> Score:
+    """Mean accuracy of k models on the same n images, with its 95 % sampling interval.
+
+    Of one model it is Wilson's (JASA 22, 1927). Of several it is Wilson's at the effective number of images, the one
+    whose binomial variance is the variance found between images (Kish, Survey Sampling, 1965; recommended with Wilson's
+    interval by Franco et al., J. Survey Statistics and Methodology 7, 2019). It lies between n and k n: models of
+    different seeds fail on much the same images, so to count every answer for itself would promise too much.
+
+    The interval says how far the mean of these models may lie from that on all images of the kind; what other seeds
+    would change is not in it.
+
+    right: bool (k, n), or (n,) of one model; n > 0.
+    """
+    models, images = np.atleast_2d(right).shape
+    shares = np.atleast_2d(right).mean(axis=0)
+    accuracy, variance = float(shares.mean()), float(shares.var())
+    effective = min(images * accuracy * (1 - accuracy) / variance, models * images) if variance else images
+    return Score(images, accuracy, _wilson(accuracy, effective))
+
+
+def _wilson(accuracy: float, images: float) -> tuple[float, float]:
+    """As scipy's, but for a number of images that need not be whole."""
+    shrink = 1 + Z**2 / images
+    center = (accuracy + Z**2 / (2 * images)) / shrink
+    half = Z / shrink * math.sqrt(accuracy * (1 - accuracy) / images + Z**2 / (4 * images**2))
+    # At the ends of the scale the interval ends there, too, which rounding would miss.
+    return 0.0 if accuracy == 0 else center - half, 1.0 if accuracy == 1 else center + half
+
+
+def mcnemar(first: np.ndarray, second: np.ndarray) -> Paired:
+    """The paired comparison of two models on the same images, from bool (n,) each: which they read right."""
+    return Paired(int((first & ~second).sum()), int((second & ~first).sum()))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Corrected for their number, in the same order: to call those below 0.05 real is wrong once in twenty families.
+
+    Step-down (Holm, Scandinavian Journal of Statistics 6, 1979), which needs no independence of the tests.
+    """
+    p = np.asarray(p_values, float)
+    order = p.argsort(kind="stable")
+    p[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
+    return p.tolist()
+
+
+def p_by_group(first: np.ndarray, second: np.ndarray, group: np.ndarray) -> dict[int, float]:
+    """Of each group of images: `Paired.p_first_worse` there, corrected by `holm` for the number of groups.
+
+    first, second: bool (n,), which images they read right. group: int (n,), what group each is of.
+    """
+    groups = np.unique(group).tolist()
+    apart = [mcnemar(first[group == one], second[group == one]).p_first_worse for one in groups]
+    return dict(zip(groups, holm(apart), strict=True))
+
+
+def p_first_higher(first: np.ndarray, second: np.ndarray) -> float:
+    """Probability of a mean so much higher than the second's or more, were both equal; of float (n,) each, in pairs.
+
+    Student's t-test of the differences, to one side. One image on which all hangs cannot make it small.
+    """
+    from scipy.stats import ttest_rel
+
+    # Of no difference there is no variance to divide by.
+    return 1.0 if np.array_equal(first, second) else float(ttest_rel(first, second, alternative="greater").pvalue)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """float32 (n, classes), each row adding up to 1."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)

@@ -1,0 +1,1 @@
+"""Fitted Keras models and their packaged forms, and the scorer that needs no TensorFlow."""

@@ -1,0 +1,1 @@
+"""Pictures of a digit: files, ink on paper, MNIST's form."""

@@ -1,0 +1,43 @@
+"""The champion and its history, the gate to it, what differs between two models, and what can be thrown away."""
+
+from tasks.registry.decisions import (
+    Decision,
+    Entry,
+    Reign,
+    appoint,
+    by_model,
+    champion,
+    champion_package,
+    champions_ever,
+    deciding,
+    entries,
+    history,
+    now,
+    package_of,
+    reasons,
+    record,
+    reigns,
+    replaced,
+    roll_back,
+)
+
+__all__ = [
+    "Decision",
+    "Entry",
+    "Reign",
+    "appoint",
+    "by_model",
+    "champion",
+    "champion_package",
+    "champions_ever",
+    "deciding",
+    "entries",
+    "history",
+    "now",
+    "package_of",
+    "reasons",
+    "record",
+    "reigns",
+    "replaced",
+    "roll_back",
+]

@@ -1,0 +1,1 @@
+"""What people read: the report, the leaderboard, and the figures they are drawn with."""

@@ -1,0 +1,1 @@
+"""What there is to score, its shards, the published scores, the inbox's folders."""

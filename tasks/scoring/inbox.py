@@ -1,0 +1,252 @@
+"""Folders where files are left to be scored: each is taken once, and its result or its reason appears once.
+
+    inbox/NAME ──▶ working/NAME/NAME ──▶ done/NAME,   outbox/NAME.csv
+                                   └───▶ failed/NAME, failed/NAME.reason.txt
+
+A file is claimed by renaming it into a folder of its own in `working/`, under a name that is free in all the others
+(`test-2.csv` where there was a `test.csv` before). What comes of it is written into that folder, whole, and then the
+input and the outcome are renamed to where they belong. So after a crash at any moment it is clear what is left to do,
+the next run does it, and nothing appears twice, even where somebody has fetched a result in between.
+"""
+
+import contextlib
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.errors import StoreError
+from tasks.scoring import scores
+from tasks.scoring.shards import written
+from tasks.store import Artifact
+from tasks.store.locks import tried
+
+log = logging.getLogger(__name__)
+
+# Of files that programs are still writing: browsers, rsync, ftp clients and our own drafts.
+UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", ".filepart")
+LONGEST = 200  # bytes of a name, for what is added to it to be no more than the 255 that file systems take
+CRASHES = 3  # that a file may be the cause of
+
+# In a claim's folder; files whose names begin with a dot are never claimed.
+RESULT, REASON, LOCK, TRIES = ".result.csv", ".reason.txt", ".lock", ".tries"
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """The folders below `root`, which have to be on one file system."""
+
+    root: Path
+
+    @property
+    def inbox(self) -> Path:
+        return self.root / "inbox"
+
+    @property
+    def outbox(self) -> Path:
+        return self.root / "outbox"
+
+    @property
+    def done(self) -> Path:
+        return self.root / "done"
+
+    @property
+    def failed(self) -> Path:
+        return self.root / "failed"
+
+    @property
+    def working(self) -> Path:
+        return self.root / "working"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A file that is taken out of the inbox. name: what it and its outcome are called from now on."""
+
+    folders: Inbox
+    name: str
+
+    @property
+    def shown(self) -> str:
+        """The name as text, which it need not be."""
+        return printable(self.name)
+
+    @property
+    def folder(self) -> Path:
+        return self.folders.working / self.name
+
+    @property
+    def file(self) -> Path | None:
+        """The file, under the name that it came with; None once it has been moved on."""
+        return next((path for path in self.folder.iterdir() if not path.name.startswith(".")), None)
+
+    @property
+    def result(self) -> Path:
+        return self.folders.outbox / _result(self.name)
+
+    def deliver(self, made: Artifact) -> None:
+        """The submission to the outbox, the file to `done/`. Raises: StoreError."""
+        scores.deliver(made, str(self.folder / RESULT))
+        _settle(self)
+
+    def refuse(self, reason: str) -> None:
+        """The file to `failed/`, and the reason beside it. Raises: StoreError."""
+        with written(self.folder / REASON) as file:
+            file.write(f"{printable(reason)}\n".encode())
+        _settle(self)
+
+    def put_off(self) -> None:
+        """Leave it to a later run, as often as it takes: it was not the file's fault."""
+        (self.folder / TRIES).unlink(missing_ok=True)
+
+
+def printable(text: str) -> str:
+    """What is no text in a file's name is shown as in Python."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def idle(folders: Inbox, quiet: float) -> bool:
+    """Whether there is nothing to do. Raises: StoreError."""
+    make(folders)
+    return not waiting(folders, quiet) and not any(path.is_dir() for path in folders.working.iterdir())
+
+
+def make(folders: Inbox) -> None:
+    """Raises: StoreError if they cannot be made."""
+    with _moving(folders):
+        for folder in (folders.inbox, folders.outbox, folders.done, folders.failed, folders.working):
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+def waiting(folders: Inbox, quiet: float) -> list[str]:
+    """Names of the files that are ready, oldest first.
+
+    quiet: seconds for which a file has to be unchanged, lest it is still being written.
+    """
+    changed = {}
+    for path in folders.inbox.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another run has it
+            # Not mtime, which a copy brings along from the original.
+            if path.is_file() and not path.name.startswith(".") and not path.name.lower().endswith(UNFINISHED):
+                changed[path.name] = path.stat().st_ctime
+    return sorted((name for name, at in changed.items() if time.time() - at >= quiet), key=lambda name: changed[name])
+
+
+def claims(folders: Inbox, quiet: float) -> Iterator[Claim]:
+    """First what runs have left that are gone, then what waits; each is this process's until the next is asked for.
+
+    What lies in the inbox only after the first is asked for is left to the next run. So several runs share an inbox.
+    Raises: StoreError.
+    """
+    make(folders)
+    ready = waiting(folders, quiet)
+    for name in sorted(path.name for path in folders.working.iterdir() if path.is_dir()):
+        with contextlib.ExitStack() as held:
+            if _taken_up(claim := Claim(folders, name), held):
+                yield claim
+    for name in ready:
+        with contextlib.ExitStack() as held:
+            if found := _taken(folders, name, held):
+                yield found
+
+
+def _taken(folders: Inbox, name: str, held: contextlib.ExitStack) -> Claim | None:
+    """A claim on a file of the inbox; None where another run was quicker."""
+    with _alone(folders), _moving(folders):
+        source = folders.inbox / name
+        if not source.is_file():
+            return None
+        claim = Claim(folders, _free(folders, name))
+        claim.folder.mkdir()
+        held.enter_context(tried(claim.folder / LOCK))
+        source.rename(claim.folder / name)
+        _count(claim)
+    return claim
+
+
+def _taken_up(claim: Claim, held: contextlib.ExitStack) -> bool:
+    """Whether a claim of a run that is gone is ours now; not where nothing but renaming was left to do."""
+    with _alone(claim.folders), _moving(claim.folders):
+        if not claim.folder.exists() or not held.enter_context(tried(claim.folder / LOCK)):
+            return False
+        if not claim.file or (claim.folder / RESULT).exists() or (claim.folder / REASON).exists():
+            _settle(claim)
+            return False
+        count = _count(claim)
+    if count > CRASHES:
+        claim.refuse(f"{claim.shown}: {CRASHES} runs have ended at this file without a word; their logs may say more")
+        return False
+    log.info("%s: a run that is gone has left it; it is taken up again", claim.shown)
+    return True
+
+
+def _settle(claim: Claim) -> None:
+    """Put the file and what came of it where they belong, as far as they are not there. Raises: StoreError."""
+    folders = claim.folders
+    refused = (claim.folder / REASON).exists()
+    outcome = claim.folder / (REASON if refused else RESULT)
+    with _moving(folders):
+        if claim.file:
+            claim.file.rename((folders.failed if refused else folders.done) / claim.name)
+        if outcome.exists():
+            outcome.rename(folders.failed / f"{claim.name}.reason.txt" if refused else claim.result)
+        shutil.rmtree(claim.folder)
+
+
+def _free(folders: Inbox, name: str) -> str:
+    """The name itself, or with -2, -3, … before its ending: one that nothing has had that is still there."""
+    stem, dot, ending = name.partition(".")
+    while len(os.fsencode(name)) > LONGEST:
+        stem, ending = (stem[:-1], ending) if stem else (stem, ending[1:])
+        name = f"{stem}{dot}{ending}"
+    number, free = 1, name
+    # `test` and `test.csv` both become outbox/test.csv.
+    coming = {_result(path.name) for path in folders.working.iterdir()}
+    while _result(free) in coming or any(
+        path.exists()
+        for path in (
+            folders.done / free,
+            folders.failed / free,
+            folders.failed / f"{free}.reason.txt",
+            folders.outbox / _result(free),
+        )
+    ):
+        number += 1
+        free = f"{stem}-{number}{dot}{ending}"
+    return free
+
+
+def _result(name: str) -> str:
+    return name if name.lower().endswith(".csv") else f"{name}.csv"
+
+
+def _count(claim: Claim) -> int:
+    """How often it has been begun, this time included."""
+    with (claim.folder / TRIES).open("ab") as file:
+        file.write(b".")
+        return file.tell()
+
+
+@contextlib.contextmanager
+def _alone(folders: Inbox) -> Iterator[None]:
+    """Nobody else claims anything meanwhile."""
+    from filelock import FileLock
+
+    with FileLock(folders.working / LOCK):
+        yield
+
+
+@contextlib.contextmanager
+def _moving(folders: Inbox) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            "the folders of the inbox cannot be worked with",
+            file=str(error.filename or folders.root),
+            received=error.strerror or str(error),
+            remedy="mend the permissions, and have all of them on one file system",
+        ) from error

@@ -1,0 +1,112 @@
+"""What a recipe turns into for Keras: batches, a compiled network, a rate for every step."""
+
+from typing import TYPE_CHECKING
+
+from tasks.data import digits
+from tasks.data.digits import Digits
+from tasks.training import networks
+from tasks.training.augmentation import augment
+from tasks.training.recipes import Recipe
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+EVALUATION_BATCH = 500  # images; larger ones only cost memory
+
+
+def steps_of(recipe: Recipe, images: int) -> int:
+    """Steps of an epoch. There is no last batch of a few images: it would count as much in batch norm as a full one."""
+    return images // min(recipe.batch, images)
+
+
+def training_batches(recipe: Recipe, training: Digits, epochs: range) -> "tf.data.Dataset":
+    """Shuffled, augmented batches of those epochs: images float32 (batch, 28, 28, 1), 0–255, and one-hot labels.
+
+    Order and augmentation of an epoch depend on the seed and its number alone, so that a fit which goes on after a kill
+    is shown what it would have been shown.
+    """
+    import tensorflow as tf
+
+    images = tf.constant(training.images[..., None])
+    labels = tf.one_hot(training.known_labels, digits.CLASSES)
+    rows = tf.range(len(training), dtype=tf.int64)
+    steps, size = steps_of(recipe, len(training)), min(recipe.batch, len(training))
+
+    def epoch(number: "tf.Tensor") -> "tf.data.Dataset":
+        order = tf.random.experimental.stateless_shuffle(rows, seed=tf.stack([tf.cast(recipe.seed, tf.int64), number]))
+        batches = tf.data.Dataset.from_tensor_slices(order).batch(size, drop_remainder=True)
+        return tf.data.Dataset.zip(tf.data.Dataset.range(number * steps, (number + 1) * steps), batches)
+
+    def batch(step: "tf.Tensor", rows: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
+        shown = tf.cast(tf.gather(images, rows), tf.float32)
+        seed = tf.stack([tf.cast(recipe.seed, tf.int64), step])
+        return augment(shown, seed, recipe.augmentation), tf.gather(labels, rows)
+
+    numbers = tf.data.Dataset.range(epochs.start, epochs.stop)
+    return numbers.flat_map(epoch).map(batch, num_parallel_calls=1).prefetch(2)
+
+
+def reseed(model: "keras.Model", seed: int, epoch: int) -> None:
+    """Let dropout draw what the seed and the epoch say: Keras's checkpoints do not keep how far it was."""
+    for number, layer in enumerate(model._flatten_layers()):
+        if hasattr(layer, "seed_generator"):
+            layer.seed_generator.state.assign([seed % 2**32, 1000 * epoch + number])
+
+
+def judging_batches(judging: Digits) -> "tf.data.Dataset":
+    """Batches in their order, as they are."""
+    import tensorflow as tf
+
+    images, labels = judging.images[..., None], tf.one_hot(judging.known_labels, digits.CLASSES)
+    return (
+        tf.data.Dataset.from_tensor_slices((images, labels))
+        .batch(EVALUATION_BATCH)
+        .map(lambda shown, truth: (tf.cast(shown, tf.float32), truth))
+    )
+
+
+def compiled(recipe: Recipe, steps: int) -> "keras.Model":
+    """The recipe's network with its optimizer and loss, for a fit of so many steps in all."""
+    import keras
+
+    smoothing = recipe.label_smoothing
+    losses = {
+        "categorical_crossentropy": keras.losses.CategoricalCrossentropy(label_smoothing=smoothing),
+        "binary_crossentropy": keras.losses.BinaryCrossentropy(label_smoothing=smoothing),
+    }
+    model = networks.build(recipe.network, recipe.dropout)
+    model.compile(
+        optimizer=_optimizer(recipe, steps),
+        loss=losses[recipe.loss],
+        # Beside the loss, which differs between recipes: what can be compared among them.
+        metrics=["accuracy", keras.metrics.CategoricalCrossentropy(name="cross_entropy")],
+    )
+    return model
+
+
+def _optimizer(recipe: Recipe, steps: int) -> "keras.Optimizer":
+    from keras import optimizers
+
+    rate = _schedule(recipe, steps)
+    decay = recipe.weight_decay or None
+    match recipe.optimizer:
+        case "adam":
+            return optimizers.Adam(rate, weight_decay=decay)
+        case "adamw":
+            return optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
+        case "rmsprop":
+            return optimizers.RMSprop(rate, weight_decay=decay)
+        case _:
+            return optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay)
+
+
+def _schedule(recipe: Recipe, steps: int) -> "float | keras.optimizers.schedules.LearningRateSchedule":
+    import keras
+
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    warm_up = int(steps * recipe.warm_up)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, steps - warm_up, warmup_target=recipe.learning_rate, warmup_steps=warm_up
+    )

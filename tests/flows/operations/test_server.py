@@ -1,0 +1,247 @@
+"""`digits up`: a real server with a password, a work pool and a worker; what they do, survive and refuse.
+
+One server for all of it, in the order of the tests: a run is killed early, and taken for dead while others run.
+"""
+
+import base64
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from flows.operations.daemons import alive
+from tasks.promote import promote
+from tests import making
+from tests.conftest import Chain
+from tests.flows.operating import AUTH, Operated, free_port, webhook, within
+
+pytestmark = pytest.mark.operations
+
+GOOD = [f"g{number}.csv" for number in (0, 1, 3, 4, 6, 7, 9)]
+BAD = ["b2.csv", "b5.csv", "b8.csv"]
+
+
+@pytest.fixture(scope="module")
+def operated(chain: Chain, database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
+    """A home with a champion, where all is up."""
+    home = tmp_path_factory.mktemp("operated")
+    (home / ".prefect").mkdir()
+    shutil.copyfile(database, home / ".prefect" / "prefect.db")
+    promote(chain.store, chain.package, chain.prepared)
+    for name in (chain.package.name, chain.prepared.name):
+        shutil.copytree(chain.store.root / name, home / "artifacts" / name)
+    shutil.copyfile(chain.store.root / "champion.json", home / "artifacts" / "champion.json")
+    with webhook() as (address, told):
+        made = Operated(home, free_port(), address, told)
+        started = time.monotonic()
+        try:
+            run = made.up()
+            assert run.returncode == 0, run.stderr
+            assert f"up          {made.address}\n" in run.stdout
+            assert time.monotonic() - started < 60
+            yield made
+        finally:
+            made.command("down")
+
+
+def fill(home: Path, names: list[str], rows: int = 200) -> None:
+    folder = home / "data" / "inbox"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(names):
+        if name in BAD:
+            (folder / name).write_text("this is\nno digit\n")
+        else:
+            making.write_csv(folder / name, making.unlabelled(making.digits(rows, start=rows * number)))
+
+
+@pytest.fixture(scope="module")
+def finished(operated: Operated) -> str:
+    """A run of the inbox that has come to its end, with a good file and a bad one."""
+    fill(operated.home, ["first.csv", "b2.csv"])
+    run = operated.start("score/inbox", quiet=0)
+    assert operated.ended(run)["type"] == "COMPLETED"
+    shutil.rmtree(operated.home / "data" / "failed")
+    return run
+
+
+@pytest.fixture(scope="module")
+def lost(operated: Operated, finished: str) -> str:
+    """A run of the inbox that was killed amid ten files, worker and all; a worker is up again."""
+    fill(operated.home, sorted(GOOD + BAD))
+    run = operated.start("score/inbox", quiet=0)
+    assert within(60, lambda: len(operated.lying("outbox")) >= 3)
+    operated.kill("worker")
+    assert operated.lying("inbox")
+    assert operated.up().returncode == 0
+    return run
+
+
+def test_a_run_started_by_the_api_completes_and_its_artifact_is_read_back(operated: Operated, finished: str) -> None:
+    (artifact,) = operated.read("artifacts", flow_runs={"id": {"any_": [finished]}})
+    assert artifact["key"] == "scores"
+    (scores,) = re.findall(r"`scores/(\w+)` \| outbox/first.csv", artifact["data"])
+    assert (operated.home / "artifacts" / "scores" / scores / "manifest.json").exists()
+    assert len((operated.home / "data" / "outbox" / "first.csv").read_text().splitlines()) == 201
+
+
+def test_every_deployment_has_its_schedule_its_limit_and_a_form(operated: Operated) -> None:
+    nightly = operated.deployment("train/nightly")
+    assert nightly["schedules"][0]["schedule"]["timezone"] == "Europe/Berlin"
+    assert nightly["global_concurrency_limit"]["limit"] == 1
+    queues = {operated.deployment(name)["work_queue_name"] for name in ("train/nightly", "compare/weekly")}
+    assert queues == {"training"}
+    fields = nightly["parameter_openapi_schema"]["properties"]
+    assert fields["max_bad_rows"]["maximum"] == 1
+    assert all(field.get("description") for field in fields.values())
+    with operated.api() as api:
+        (queue,) = api.post(
+            "/work_pools/digits/queues/filter", json={"work_queues": {"name": {"any_": ["training"]}}}
+        ).json()
+        refused = api.post(f"/deployments/{nightly['id']}/create_flow_run", json={"parameters": {"max_bad_rows": 7}})
+    assert queue["concurrency_limit"] == 1
+    assert (refused.status_code, "7 is greater than the maximum of 1" in refused.text) == (409, True)
+
+
+def test_who_has_no_password_or_comes_from_another_page_is_refused(operated: Operated, lost: str) -> None:
+    api = f"{operated.address}/api"
+    filtering = f"{api}/flow_runs/filter"
+    auth = ("somebody", "a-long-password")
+    assert httpx.get(f"{api}/admin/version").status_code == 401
+    assert httpx.get(f"{api}/admin/version", auth=("somebody", "guessed")).status_code == 401
+    assert httpx.post(filtering, json={}).status_code == 403  # before the password is looked at
+    assert httpx.get(f"{api}/admin/version", auth=auth).status_code == 200
+    assert httpx.post(filtering, json={}, auth=auth).status_code == 403  # no token
+    asked = {"Access-Control-Request-Method": "POST"}
+    foreign = httpx.options(filtering, headers=asked | {"Origin": "http://elsewhere.example"})
+    ours = httpx.options(filtering, headers=asked | {"Origin": operated.address})
+    assert "access-control-allow-origin" not in foreign.headers
+    assert ours.headers["access-control-allow-origin"] == operated.address
+    for family, *_, where in socket.getaddrinfo(socket.gethostname(), operated.port, type=socket.SOCK_STREAM):
+        if not str(where[0]).startswith(("127.", "::1")):
+            with socket.socket(family) as outside:
+                assert outside.connect_ex(where) != 0
+
+
+def test_up_says_where_what_is_up_is_not_as_asked_for(operated: Operated, lost: str) -> None:
+    port = str(operated.port)
+    open_ = operated.command("up", "--port", port, "--auth", "")
+    assert (open_.returncode, open_.stdout) == (2, "")
+    assert "is not as asked for; expected no password; received a password" in open_.stderr
+    other = operated.command("up", "--port", port, "--auth", "somebody:else")
+    assert "the server asks for another password" in other.stderr
+    elsewhere = operated.command("up", "--port", "1", "--auth", AUTH)
+    assert "the server that is up has another port" in elsewhere.stderr
+    assert "a worker runs these deployments already" in operated.command("serve", "--port", port).stderr
+    nowhere = operated.command("up", "--port", port, "--webhook", "nonsense")
+    assert "the webhook is no address" in nowhere.stderr
+
+
+def test_people_are_told_of_bad_files_at_the_address_they_named(operated: Operated, lost: str) -> None:
+    assert within(20, lambda: [one for one in operated.told if one["event"] == "digitflow.file.refused"])
+    (told, *_) = [one for one in operated.told if one["event"] == "digitflow.file.refused"]
+    assert told["text"].startswith("digitflow: digitflow.file.refused: file/b2.csv: b2.csv: ")
+
+
+def test_a_run_that_is_cancelled_leaves_no_process(operated: Operated, lost: str) -> None:
+    run = operated.start("train/nightly")
+    assert within(60, lambda: operated.state(run)["type"] == "RUNNING")
+    time.sleep(3)
+    operated.ask("POST", f"/flow_runs/{run}/set_state", json={"state": {"type": "CANCELLING", "name": "Cancelling"}})
+    assert operated.ended(run)["type"] == "CANCELLED"
+    assert within(20, lambda: len(operated.daemon("worker").family()) == 1)
+
+
+@pytest.mark.skipif(
+    not (shutil.which("chromium") and shutil.which("chromedriver")),
+    reason="no browser: install Debian's chromium and chromium-driver",
+)
+def test_the_pages_show_a_run_its_logs_and_its_artifacts(
+    operated: Operated, finished: str, lost: str, tmp_path: Path
+) -> None:
+    with browser(tmp_path) as chromium:
+        chromium.get(operated.address)
+        password = base64.b64encode(AUTH.encode()).decode()
+        chromium.execute_script(f"localStorage.setItem('prefect-password', '{password}')")
+        chromium.get(f"{operated.address}/runs/flow-run/{finished}")
+        shown = page(chromium, "inbox 20", "Finished in state Completed")
+        assert "b2.csv: to failed/" in shown
+        (tab,) = [one for one in chromium.find_elements("xpath", "//*[text()='Artifacts']") if one.is_displayed()]
+        tab.click()
+        page(chromium, "What came of the files in the inbox")
+        (artifact,) = operated.read("artifacts", flow_runs={"id": {"any_": [finished]}})
+        chromium.get(f"{operated.address}/artifacts/artifact/{artifact['id']}")
+        page(chromium, "first.csv", "outbox/first.csv", "failed: b2.csv")
+
+
+def test_a_killed_run_is_taken_for_dead_and_a_scheduled_one_settles_its_files_once(
+    operated: Operated, lost: str
+) -> None:
+    crashed = operated.ended(lost, seconds=90)
+    assert (crashed["type"], crashed["message"]) == ("CRASHED", "Its process is gone: no heartbeats any more.")
+    assert within(20, lambda: [one for one in operated.told if "Crashed" in one["text"]])
+    deployment = operated.deployment("score/inbox")["id"]
+    every = [{"schedule": {"interval": 10}, "active": True, "parameters": {"quiet": 0}}]
+    (schedule,) = operated.ask("POST", f"/deployments/{deployment}/schedules", json=every)
+    assert within(60, lambda: not operated.lying("inbox") and not operated.lying("working"))
+    assert operated.lying("outbox") == sorted([*GOOD, "first.csv"])
+    assert operated.lying("done") == sorted([*GOOD, "first.csv"])
+    assert operated.lying("failed") == sorted([*BAD, *(f"{name}.reason.txt" for name in BAD)])
+    operated.ask("DELETE", f"/deployments/{deployment}/schedules/{schedule['id']}")
+
+
+def test_down_ends_what_up_has_started_and_nothing_else(operated: Operated) -> None:
+    other = subprocess.Popen(["sleep", "60"])
+    record = operated.daemon("other")
+    record.record.write_text(f'{{"pid": {other.pid}, "started": "another time", "kept": {{}}}}')
+    try:
+        assert not record.end()
+        assert other.poll() is None
+    finally:
+        other.kill()
+    processes = [one for name in ("worker", "server") for one in operated.daemon(name).family()]
+    run = operated.command("down")
+    assert (run.returncode, run.stdout) == (0, "ended       worker, server\n"), run.stderr
+    assert len(processes) >= 2
+    assert alive(processes) == []
+    assert operated.command("down").stdout == "nothing was up\n"
+
+
+def test_nothing_has_left_the_machine_and_no_secret_is_written_down(operated: Operated) -> None:
+    assert not operated.outgoing.exists(), operated.outgoing.read_text()
+    password = AUTH.partition(":")[2]
+    files = [path for path in operated.home.rglob("*") if path.is_file()]
+    assert files
+    told = [
+        path for path in files if any(secret.encode() in path.read_bytes() for secret in (password, operated.webhook))
+    ]
+    assert told == []
+
+
+def browser(folder: Path) -> Any:
+    """Chromium without a window, which asks nobody on the network for anything."""
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(shutil.which("chromium"))
+    switches = ["headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync"]
+    switches += ["disable-background-networking", "disable-component-update", "window-size=1300,1000"]
+    for switch in [*switches, f"user-data-dir={folder / 'chromium'}"]:
+        options.add_argument(f"--{switch}")
+    return webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+
+
+def page(chromium: Any, *words: str) -> str:
+    """The page's text, once it shows these words."""
+
+    def text() -> str:
+        return str(chromium.execute_script("return document.body.innerText"))
+
+    assert within(30, lambda: all(word in text() for word in words)), text()
+    return text()

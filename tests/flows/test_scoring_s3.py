@@ -1,0 +1,110 @@
+"""Scoring from a bucket into a bucket, against a real S3 server on this machine."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.data import digits as digit_files
+from tests import making
+from tests.command import digits
+
+pytest.importorskip("s3fs", reason="needs S3: pip install 'digitflow[s3]'")
+
+SOME = making.unlabelled(making.digits(700))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """Address of an S3 server with an empty bucket `forms`."""
+    from moto.server import ThreadedMotoServer
+
+    running = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    yield f"http://{host}:{port}"
+    running.stop()
+
+
+@pytest.fixture
+def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The bucket `forms` as an fsspec file system, reached by the environment as a person would set it."""
+    import s3fs
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": server,
+        "AWS_ACCESS_KEY_ID": "someone",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    files = s3fs.S3FileSystem(endpoint_url=server, skip_instance_cache=True)
+    if files.exists("forms"):
+        files.rm("forms", recursive=True)
+    files.mkdir("forms")
+    return files
+
+
+def put(bucket: Any, key: str, path: Path) -> None:
+    with bucket.open(f"forms/{key}", "wb") as file:
+        file.write(path.read_bytes())
+
+
+@pytest.mark.parametrize("name", ["test.csv", "test.csv.gz", "test.parquet"])
+def test_a_bucket_is_read_and_written_as_a_folder_is(home: Path, bucket: Any, name: str) -> None:
+    if name.endswith(".parquet"):
+        digit_files.write(home / name, SOME)
+    else:
+        making.write_csv(home / name, SOME)
+    put(bucket, f"in/{name}", home / name)
+    assert digits("score", name, "-o", "here.csv", home=home).returncode == 0
+    run = digits("score", f"s3://forms/in/{name}", "-o", "s3://forms/out/there.csv", home=home)
+    assert run.returncode == 0, run.stderr
+    assert bucket.cat("forms/out/there.csv") == (home / "here.csv").read_bytes()
+    assert bucket.ls("forms/out") == ["forms/out/there.csv"]
+    again = digits("score", f"s3://forms/in/{name}", "-o", "s3://forms/out/there.csv", home=home)
+    assert again.returncode == 2
+    assert "there is such a file already" in again.stderr
+
+
+def test_patterns_and_shards_may_be_in_a_bucket_and_workers_share_them(home: Path, bucket: Any) -> None:
+    for name in ("a.csv", "b.csv"):
+        put(bucket, name, home / "test.csv")
+    call = ("score", "s3://forms/*.csv", "-o", "both.csv", "--shard-rows", "200", "--workers", "2")
+    run = digits(*call, "--shards-in", "s3://forms/shards", home=home)
+    assert run.returncode == 0, run.stderr
+    lines = (home / "both.csv").read_text().splitlines()
+    assert len(lines) == 1 + 2 * 700
+    assert (lines[1].split(",")[0], lines[-1].split(",")[0]) == ("a.csv:1", "b.csv:700")
+    assert bucket.find("forms/shards") == []
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("s3://forms/nothing.csv", "there is no such file or folder"),
+        ("s3://nobodys-bucket/test.csv", "there is no such file or folder"),
+        ("s3://forms/*.csv", "no file fits this pattern"),
+        ("gs://forms/test.csv", "what reads such addresses is not installed"),
+        ("ftpx://forms/test.csv", "the address cannot be reached"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_one_line(home: Path, bucket: Any, address: str, told: str) -> None:
+    run = digits("score", address, home=home)
+    assert run.returncode == 1, run.stderr
+    assert run.stderr.startswith(f"digits: {address}: {told}")
+    assert run.stderr.count("\n") == 1
+
+
+def test_a_store_that_does_not_answer_or_knows_nobody_is_one_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / "none"))
+    run = digits("score", "s3://forms/test.csv", home=home)
+    assert run.returncode == 1, run.stderr
+    assert run.stderr.startswith("digits: s3://forms/test.csv: the address cannot be reached")
+    assert run.stderr.count("\n") == 1

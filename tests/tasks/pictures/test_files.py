@@ -1,0 +1,145 @@
+"""Any picture of a person is read upright, as colours on paper; what is hostile is refused before it does harm."""
+
+import contextlib
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tasks.errors import DataError
+from tasks.pictures.files import opened
+
+
+def a_file(picture, kind="PNG", **options):
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    file.seek(0)
+    return file
+
+
+def a_drawing(mode="RGB"):
+    """White, with a black corner at the upper left."""
+    pixels = np.full((40, 30), 255, np.uint8)
+    pixels[:10, :10] = 0
+    return Image.fromarray(pixels).convert(mode)
+
+
+def is_the_drawing(pixels):
+    """But for what lossy formats change."""
+    return (
+        pixels.shape == (40, 30, 3)
+        and pixels.dtype == np.uint8
+        and pixels[:8, :8].max() < 40
+        and pixels[12:].min() > 215
+    )
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP", "WEBP"])
+def test_every_format_is_read(kind):
+    assert is_the_drawing(opened(a_file(a_drawing(), kind), "7.png"))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGBA", "LA"])
+def test_every_kind_of_pixels_is_read(mode):
+    assert is_the_drawing(opened(a_file(a_drawing(mode)), "7.png"))
+
+
+def test_the_colours_of_a_printer_are_read():
+    assert is_the_drawing(opened(a_file(a_drawing("CMYK"), "JPEG"), "7.jpg"))
+
+
+@pytest.mark.parametrize("brightest", [1_023, 4_095, 65_535])
+def test_sixteen_bits_are_scaled_by_the_brightest(brightest):
+    wide = np.asarray(a_drawing("L")).astype(np.uint16) // 255 * brightest
+    assert is_the_drawing(opened(a_file(Image.fromarray(wide)), "7.png"))
+
+
+def test_a_picture_turned_by_its_camera_is_turned_back():
+    turned = a_drawing().transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90° clockwise
+    assert is_the_drawing(opened(a_file(turned, "JPEG", exif=exif), "7.jpg"))
+
+
+@pytest.mark.parametrize(("ink", "paper"), [(0, 255), (255, 0)])
+def test_what_is_transparent_is_paper_that_the_ink_can_be_seen_on(ink, paper):
+    drawn = np.zeros((20, 20, 4), np.uint8)
+    drawn[5:15, 5:15] = (ink, ink, ink, 255)
+    pixels = opened(a_file(Image.fromarray(drawn)), "7.png")
+    assert (pixels[0, 0] == paper).all()
+    assert (pixels[10, 10] == ink).all()
+
+
+def test_a_large_picture_is_reduced():
+    assert max(opened(a_file(Image.new("RGB", (4_000, 3_000), "white"), "JPEG"), "7.jpg").shape) == 1_500
+
+
+def test_a_picture_of_one_pixel_is_read():
+    assert opened(a_file(Image.new("RGB", (1, 1))), "7.png").shape == (1, 1, 3)
+
+
+def refused(file, name="7_scan.png"):
+    with pytest.raises(DataError) as error:
+        opened(file, name)
+    assert name in str(error.value)
+    return str(error.value)
+
+
+def test_a_text_called_png_is_refused():
+    assert "no picture" in refused(io.BytesIO(b"ImageId,Label\n1,7\n"))
+
+
+def test_an_empty_file_is_refused():
+    assert "no picture" in refused(io.BytesIO())
+
+
+def test_a_format_that_is_not_asked_for_is_refused():
+    assert "no picture" in refused(a_file(a_drawing("P"), "GIF"))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP", "WEBP"])
+def test_a_truncated_file_is_refused(kind):
+    noisy = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8))
+    whole = a_file(noisy, kind).getvalue()
+    for kept in (0.1, 0.6, 0.95):
+        refused(io.BytesIO(whole[: int(len(whole) * kept)]))
+
+
+def a_png_of(width, height, data=b""):
+    """Says of itself that it is so large."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return io.BytesIO(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b""))
+
+
+def test_a_bomb_is_refused_before_it_is_decoded():
+    bomb = a_png_of(30_000, 30_000, zlib.compress(bytes(1_000_000)))
+    assert "too large" in refused(bomb)
+
+
+def test_a_picture_larger_than_any_camera_makes_is_refused():
+    assert "too large" in refused(a_png_of(11_000, 11_000))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_an_animation_is_refused(kind):
+    pages = [Image.new("RGB", (30, 30), colour) for colour in ("red", "green", "blue")]
+    file = a_file(pages[0], kind, save_all=True, append_images=pages[1:])
+    assert "3 pictures" in refused(file)
+
+
+def test_bytes_changed_at_random_give_a_picture_or_a_line():
+    random = np.random.default_rng(1)
+    for kind in ("PNG", "JPEG", "TIFF", "BMP", "WEBP"):
+        whole = np.frombuffer(a_file(a_drawing(), kind).getvalue(), np.uint8)
+        for _ in range(40):
+            changed = whole.copy()
+            changed[random.integers(0, len(whole), 6)] = random.integers(0, 256, 6)
+            with contextlib.suppress(DataError):
+                assert opened(io.BytesIO(changed.tobytes()), "7.png").dtype == np.uint8

@@ -1,0 +1,132 @@
+"""A package becomes champion only if it is not worse: in accuracy, as packaged, in its confidence, at any digit."""
+
+import numpy as np
+import pytest
+
+from tasks.registry import gate
+from tasks.registry.gate import Check, Judged, Verdict, held_against
+from tasks.store import Store
+from tests.conftest import Chain
+from tests.tasks.trained import trained
+
+IMAGES = 1000
+TRUTH = np.arange(IMAGES) % 10
+RNG = np.random.default_rng(0)
+LOSS = RNG.exponential(0.05, IMAGES)
+
+
+def judged(*wrong: int, loss: np.ndarray = LOSS) -> Judged:
+    return Judged(~np.isin(np.arange(IMAGES), wrong), loss)
+
+
+def checks(ours: Judged, theirs: Judged) -> dict[str, Check]:
+    return {check.name: check for check in held_against(ours, theirs, TRUTH, "abc")[0]}
+
+
+def test_one_that_answers_alike_passes_every_check() -> None:
+    found, evidence = held_against(judged(3), judged(3), TRUTH, "abc")
+    assert [check.name for check in found if check.passed] == ["accuracy", "calibration", "classes"]
+    assert (evidence["images"], evidence["p_worse"], evidence["p_calibration_worse"]) == (IMAGES, 1, 1)
+
+
+def test_one_image_fewer_is_refused() -> None:
+    found = checks(judged(1, 2), judged(3))["accuracy"]
+    assert not found.passed
+    assert found.because == (
+        "worse than the champion abc on the same 1,000 images: 1 that only it gets right, 2 only the champion "
+        "(McNemar's p 0.5)"
+    )
+
+
+def test_calibration_that_differs_by_noise_does_not_refuse() -> None:
+    other = judged(loss=RNG.permutation(LOSS))
+    assert checks(judged(), other)["calibration"].passed
+    assert checks(other, judged())["calibration"].passed
+
+
+def test_one_very_wrong_confidence_does_not_refuse_alone() -> None:
+    loss = LOSS.copy()
+    loss[7] += 12
+    assert checks(judged(loss=loss), judged())["calibration"].passed
+
+
+def test_confidence_that_is_worth_less_everywhere_is_refused_though_all_answers_are_the_same() -> None:
+    found = checks(judged(loss=LOSS + RNG.exponential(0.05, IMAGES)), judged())
+    assert (found["accuracy"].passed, found["calibration"].passed) == (True, False)
+    assert found["calibration"].because.startswith("calibration is worse beyond noise: log loss 0.")
+
+
+def test_a_digit_that_is_read_worse_is_refused_though_others_make_up_for_it() -> None:
+    threes = np.flatnonzero(TRUTH == 3)[:12].tolist()
+    others = np.flatnonzero(TRUTH != 3)[:15].tolist()
+    found = checks(judged(*threes), judged(*others))
+    assert (found["accuracy"].passed, found["classes"].passed) == (True, False)
+    assert found["classes"].because == "read worse beyond noise: 3 (smallest p 0.002)"
+
+
+def test_a_few_images_of_one_digit_are_noise() -> None:
+    threes = np.flatnonzero(TRUTH == 3)[:5].tolist()
+    others = np.flatnonzero(TRUTH != 3)[:15].tolist()
+    # 1 in 32 for this digit alone; ten digits are looked at.
+    assert checks(judged(*threes), judged(*others))["classes"].passed
+
+
+def test_noise_alone_seldom_refuses_one_that_is_as_good() -> None:
+    rng, refused = np.random.default_rng(1), 0
+    for _ in range(200):
+        shared = rng.random(IMAGES) < 0.01
+        one, two = (Judged(~(shared | (rng.random(IMAGES) < 0.005)), rng.exponential(0.05, IMAGES)) for _ in range(2))
+        refused += not all(check.passed for check in held_against(one, two, TRUTH, "abc")[0][1:])
+    assert refused <= 0.1 * 200
+
+
+def test_what_was_decisive_is_told_first_and_every_check_has_a_line() -> None:
+    passed, failed = Check("accuracy", True, "not worse"), Check("classes", False, "worse at 3")
+    assert (Verdict([passed], {}).promoted, Verdict([passed], {}).because) == (True, "not worse")
+    both = Verdict([passed, failed], {})
+    assert (both.promoted, both.because) == (False, "worse at 3")
+    assert both.reasons == ["accuracy passed: not worse", "classes failed: worse at 3"]
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_form_that_does_not_agree_with_keras_is_refused(store: Store, accepted: bool) -> None:
+    def build(draft: object) -> dict[str, object]:
+        form = {"agreement": 0.99, "loss_points": 0.2, "accepted": accepted}
+        return {"default": "int8.tflite", "forms": {"int8.tflite": form}}
+
+    package = store.make("package", build, code="tasks.data.digits", parameters={})
+    found = gate.agreement(package)
+    assert (found.passed, found.because) == (
+        accepted,
+        "int8.tflite gives 99.00% the same answers as Keras and loses 0.20 points of accuracy",
+    )
+    assert gate.first(package).promoted == accepted
+
+
+def test_real_packages_are_compared_by_their_calibrated_confidence(chain: Chain) -> None:
+    from tasks.data import digits
+    from tasks.models.scorer import Scorer, default_model
+
+    judging = digits.read(chain.prepared.path / "validation.parquet")
+    found = gate.compare(chain.package, chain.package, judging)
+    assert found.promoted
+    temperature = chain.package.metrics["calibration"]["temperature"]
+    probabilities = Scorer(default_model(chain.package), temperature=temperature).probabilities(judging.images)
+    loss = -np.log(probabilities[np.arange(len(judging)), judging.known_labels]).mean()
+    assert found.evidence["log_loss"] == pytest.approx(loss, rel=1e-4)
+
+
+def test_images_that_the_champion_has_learned_from_are_left_out(store: Store) -> None:
+    from tests import making
+
+    champion = trained(store)
+    learned = making.digits(20, start=1000)  # what `trained` learns from
+    other = trained(store, judging=learned)
+    verdict = gate.judge(store, _agreeing(store), champion.package, other.prepared)
+    assert verdict.because == "only 0 of its validation images are new to the champion, too few to compare on"
+
+
+def _agreeing(store: Store) -> object:
+    form = {"agreement": 1.0, "loss_points": 0.0, "accepted": True}
+    metrics = {"default": "int8.tflite", "forms": {"int8.tflite": form}}
+    return store.make("package", lambda draft: metrics, code="tasks.data.digits", parameters={})

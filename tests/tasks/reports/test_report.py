@@ -1,0 +1,347 @@
+import math
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks.judging.calibration import Calibration, measure
+from tasks.judging.overfitting import Overfitting
+from tasks.judging.robustness import CHANGES, Robustness
+from tasks.judging.statistics import Score
+from tasks.reports.report import (
+    Ancestor,
+    ClassScore,
+    ConfusedPair,
+    Context,
+    DataFacts,
+    Evaluation,
+    Mistake,
+    Part,
+    Suspect,
+    findings,
+    headline,
+    overfits,
+    render,
+    robust,
+    weakest,
+)
+from tests.tasks.reports.pages import Page, assert_links_lead_somewhere, assert_loads_nothing, words
+
+NBSP = "\u00a0"
+VALIDATION = Score(images=100, accuracy=0.97, interval=(0.915, 0.99))
+OVERFITTING = Overfitting("none", Score(100, 0.98, (0.93, 0.995)), 0.01, 0.054, None, None)
+
+
+def calibrated(images: int = 100, wrong: int = 3) -> Calibration:
+    """Of a model whose answers are all as sure, but for chance, and a few wrong."""
+    truth = np.arange(images).astype(np.uint8) % 10
+    logits = np.eye(10, dtype=np.float32)[truth] * np.linspace(3, 9, images, dtype=np.float32)[:, None]
+    return measure(np.roll(logits, 1, axis=1) * (np.arange(images) < wrong)[:, None] + logits, truth)
+
+
+CALIBRATION = calibrated()
+
+
+@pytest.fixture
+def evaluation() -> Evaluation:
+    image = np.zeros((28, 28), np.uint8)
+    image[4:24, 13:16] = 255
+    confusion = np.diag([10] * 10)
+    confusion[4, 4], confusion[4, 9] = 8, 2
+    confusion[7, 7], confusion[7, 2] = 9, 1
+    return Evaluation(
+        validation=VALIDATION,
+        test=None,
+        loss=0.0987,
+        confusion=confusion,
+        per_class=[
+            ClassScore(label, 0.9, 0.8 if label == 4 else 1.0, 0.84 if label == 4 else 0.95, 10) for label in range(10)
+        ],
+        history=[epoch(1), epoch(2)],
+        overfitting=OVERFITTING,
+        robustness=Robustness(
+            100, 0.97, dict.fromkeys(CHANGES, 0.95) | {"low contrast": 0.4321}, dict.fromkeys(CHANGES, image)
+        ),
+        calibration=CALIBRATION,
+        pairs=[ConfusedPair(4, 9, 2, np.stack([image, image])), ConfusedPair(7, 2, 1, image[None])],
+        mistakes=[
+            Mistake(1234, image, 4, 9, 0.9996, 0.0003, image / np.float32(255)),
+            Mistake(77, image, 7, 2, 0.6, 0.35, np.zeros((28, 28), np.float32)),
+        ],
+        suspects=[Suspect(1234, image, 4, 9)],
+    )
+
+
+@pytest.fixture
+def context() -> Context:
+    return Context(
+        title="Digits of the sample",
+        recipe="fast",
+        parameters={"epochs": 9, "augmentation": {"rotation": 10}},
+        data=DataFacts(
+            source="5,000 digits",
+            parts=[Part("train", 400, [40] * 10), Part("validation", 100, [10] * 10), Part("test", 50, None)],
+            duplicates=1,
+            quarantined=3,
+            warnings=["train: 1 duplicate image"],
+            docs="../../validation/abc/data_docs/index.html",
+        ),
+        lineage=[Ancestor("dataset/0a1b", "2026-01-02T03:04:05+00:00", 0.7)],
+        versions={"keras": "3.15.1"},
+        commit="0123abcd",
+        reproduce="digits run --data sample",
+        created="2026-01-02T03:04:05+01:00",
+    )
+
+
+def epoch(number: int, **changed: float) -> dict[str, float]:
+    return {"epoch": number, "loss": 0.5, "accuracy": 0.9, "val_loss": 0.2, "val_accuracy": 0.95} | changed
+
+
+def read(evaluation: Evaluation, context: Context) -> str:
+    return words(render(evaluation, context))
+
+
+def test_verdict_comes_first_then_every_section_in_order(evaluation: Evaluation, context: Context) -> None:
+    text = read(evaluation, context)
+    order = [
+        "97.00 % of 100 held-out images are read right (95 % interval: 91.50 % to 99.00 %).",
+        "3 images are read wrong; most often 4 is taken for 9 (2 times).",
+        "No sign of overfitting",
+        "Loss of the finished model on the validation images: 0.0987",
+        "Confusion matrix",
+        "The weakest is 4, with an F1 of 84.00 %.",
+        "4 read as 9 2 times",
+        "2 of 3 mistakes",
+        "9 >99.9 % 4 <0.1 % row 1,234",
+        "low contrast grey ground and pale ink: 20 % to 60 % of full scale 43.21 % −53.79",
+        "rotation by 15°, either way 95.00 % −2.00",
+        "mean 89.82 % −7.18",
+        "none the same images 97.00 %",
+        "1 duplicate image, 3 rows in quarantine.",
+        "train: 1 duplicate image",
+        "All 400 100 50",
+        "dataset/0a1b 2026-01-02 03:04 UTC 0.7 s",
+        "digits run --data sample",
+        "0123abcd",
+        "augmentation.rotation 10",
+        "keras 3.15.1",
+    ]
+    places = [text.rfind(words) for words in order]
+    assert -1 not in places, f"missing: {order[places.index(-1)]}"
+    assert places == sorted(places)
+
+
+def test_report_loads_nothing_from_anywhere(evaluation: Evaluation, context: Context) -> None:
+    assert_loads_nothing(render(evaluation, context), str(context.data.docs))
+
+
+def test_links_within_the_page_lead_somewhere(evaluation: Evaluation, context: Context) -> None:
+    assert_links_lead_somewhere(render(evaluation, context))
+
+
+def test_every_picture_says_what_it_shows(evaluation: Evaluation, context: Context) -> None:
+    html = render(evaluation, context)
+    mistakes = {"4 read as 9", "7 read as 2", "what speaks for 9", "what speaks for 2", "labelled 4, looks like 9"}
+    assert {image["alt"] for image in Page(html).images} == mistakes | {f"a digit under {name}" for name in CHANGES}
+    assert len(re.findall(r'<svg role="img" aria-label="[^"]+', html)) == html.count("<svg") == 5
+
+
+def test_page_has_a_light_and_a_dark_look_and_fits_a_phone(evaluation: Evaluation, context: Context) -> None:
+    html = render(evaluation, context)
+    assert "prefers-color-scheme: dark" in html
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in html
+
+
+def test_same_evaluation_gives_the_same_page(evaluation: Evaluation, context: Context) -> None:
+    assert render(evaluation, context) == render(evaluation, context)
+
+
+def test_hostile_text_stays_text(evaluation: Evaluation, context: Context) -> None:
+    evil = "<script>alert(1)</script>\"'{{ 7 * 7 }}"
+    data = replace(context.data, source=evil, warnings=[evil], docs=f"{evil}.html")
+    hostile = replace(
+        context,
+        title=evil,
+        recipe=evil,
+        parameters={evil: evil},
+        versions={evil: evil},
+        reproduce=evil,
+        commit=evil,
+        data=data,
+    )
+    html = render(evaluation, hostile)
+    assert "<script" not in html
+    assert Page(html).text.count(evil) >= 6
+
+
+def test_model_without_a_mistake(evaluation: Evaluation, context: Context) -> None:
+    perfect = replace(
+        evaluation,
+        validation=Score(100, 1.0, (0.963, 1.0)),
+        confusion=np.diag([10] * 10),
+        per_class=[ClassScore(label, 1.0, 1.0, 1.0, 10) for label in range(10)],
+        pairs=[],
+        mistakes=[],
+    )
+    text = read(perfect, context)
+    assert "100 % of 100 held-out images are read right" in text
+    assert "Not one image is read wrong." in text
+    assert "No digit is taken for another." in text
+    assert "The weakest" not in text
+
+
+def test_model_without_a_history(evaluation: Evaluation, context: Context) -> None:
+    text = read(replace(evaluation, history=[]), context)
+    assert "No sign of overfitting: 98.00 % of 100 training images" in text
+    assert "No history of the training was kept." in text
+
+
+def test_refitted_model_says_first_whose_figures_these_are(evaluation: Evaluation, context: Context) -> None:
+    first = findings(evaluation, "model/0a1b2c")[0]
+    assert first == (
+        "This model is refitted: it has learned from the validation part as well, so nothing is left to judge it by. "
+        "Every figure here is that of model/0a1b2c, the same recipe fitted on the training part alone."
+    )
+    assert first in read(evaluation, replace(context, judged="model/0a1b2c"))
+
+
+def test_model_that_was_judged_itself_is_not_called_refitted(evaluation: Evaluation, context: Context) -> None:
+    assert "refitted" not in read(evaluation, context)
+
+
+def test_history_that_is_not_a_number(evaluation: Evaluation, context: Context) -> None:
+    lost = epoch(2, loss=math.nan, accuracy=math.nan, val_loss=math.nan, val_accuracy=math.nan)
+    assert "Curves" in read(replace(evaluation, history=[epoch(1), lost]), context)
+
+
+def test_loss_that_is_not_a_number(evaluation: Evaluation, context: Context) -> None:
+    assert "validation images: – (mean" in read(replace(evaluation, loss=math.nan), context)
+
+
+def test_digit_without_an_image_has_dashes(evaluation: Evaluation, context: Context) -> None:
+    scores = [ClassScore(0, None, None, None, 0), *evaluation.per_class[1:]]
+    assert "0 – – – 0 1 90.00 %" in read(replace(evaluation, per_class=scores), context)
+
+
+def test_no_warnings_no_docs_no_commit(evaluation: Evaluation, context: Context) -> None:
+    plain = replace(context, data=replace(context.data, warnings=[], docs=None), commit=None)
+    text = read(evaluation, plain)
+    assert "Warnings" not in text
+    assert "Data Docs" not in text
+    assert "At commit" not in text
+
+
+def test_labelled_test_part_is_reported_in_the_verdict(evaluation: Evaluation, context: Context) -> None:
+    tested = replace(evaluation, test=Score(10_000, 0.9951, (0.9935, 0.9963)))
+    assert "On the test part, 10,000 images that played no part in any choice, 99.51 % are read right" in read(
+        tested, context
+    )
+    assert "test part" not in read(evaluation, context)
+
+
+def test_headline_of_one_image_is_in_the_singular() -> None:
+    assert headline(Score(1, 0.0, (0.0, 0.7935))).replace(NBSP, " ") == (
+        "0 % of 1 held-out image is read right (95 % interval: 0 % to 79.35 %)."
+    )
+
+
+def test_mistakes_of_all_different_kinds_name_no_pair(evaluation: Evaluation) -> None:
+    confusion = np.diag([10] * 10)
+    confusion[4, 9] = confusion[7, 2] = 1
+    pairs = [replace(pair, count=1) for pair in evaluation.pairs]
+    found = findings(replace(evaluation, confusion=confusion, pairs=pairs))
+    assert found[0] == "2 images are read wrong; no two digits are confused more than once."
+
+
+def test_equally_frequent_pairs_are_told_of(evaluation: Evaluation) -> None:
+    confusion = evaluation.confusion.copy()
+    confusion[7, 2] = confusion[4, 9]
+    assert (
+        "4 is taken for 9 (2 times, as often as 1 other pair)" in findings(replace(evaluation, confusion=confusion))[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (
+            {},
+            "No sign of overfitting: 98.00 % of 100 training images are read right, 1.00 points more than of the "
+            "validation images; up to 5.40 points may be chance.",
+        ),
+        (
+            {"verdict": "clear", "gap": 0.06, "risen_from": 7, "apart_from": 9},
+            "It overfits: 98.00 % of 100 training images are read right, 6.00 points more than of the validation "
+            "images; up to 5.40 points may be chance. From epoch 7 on validation loss is more than 10 % above its "
+            "lowest.",
+        ),
+        (
+            {"verdict": "slight", "gap": 0.0, "apart_from": 9},
+            "It overfits slightly: 98.00 % of 100 training images are read right, just as many as of the validation "
+            "images; up to 5.40 points may be chance. From epoch 9 on training accuracy is above validation accuracy "
+            "by more than that.",
+        ),
+    ],
+)
+def test_overfitting_is_told_with_its_gap_and_where_it_begins(changed: dict[str, Any], words: str) -> None:
+    assert overfits(replace(OVERFITTING, **changed)).replace(NBSP, " ") == words
+
+
+def test_overfitting_that_its_history_does_not_show_is_told_without_an_epoch() -> None:
+    words = overfits(replace(OVERFITTING, verdict="clear"))
+    assert words.endswith("may be chance. Since when, its history does not show.")
+
+
+def test_last_epochs_that_overfit_are_no_fault_of_a_model_from_before() -> None:
+    words = overfits(replace(OVERFITTING, risen_from=4))
+    assert words.startswith("No sign of overfitting:")
+    assert words.endswith("above its lowest, but the model that was kept does not overfit.")
+
+
+@pytest.mark.parametrize(
+    ("mean", "words"),
+    [
+        (
+            0.90,
+            "It is fragile: under everyday changes of the images 90.00 % are read right on average, 8.00 points fewer "
+            "than unchanged; the fewest under blur, 88.00 %.",
+        ),
+        (
+            0.97,
+            "It is robust: under everyday changes of the images 97.00 % are read right on average, 1.00 points fewer "
+            "than unchanged; the fewest under blur, 95.00 %.",
+        ),
+    ],
+)
+def test_a_model_that_everyday_changes_cost_more_than_a_point_and_a_half_is_fragile(mean: float, words: str) -> None:
+    found = Robustness(2000, 0.98, {"blur": mean - 0.02, "shift": mean + 0.02}, {})
+    assert robust(found).replace(NBSP, " ") == words
+
+
+def test_weakest_digit_ignores_those_that_cannot_be_judged() -> None:
+    scores = [ClassScore(0, None, None, None, 0), ClassScore(1, 1.0, 0.9, 0.95, 9), ClassScore(2, 1.0, 0.8, 0.9, 9)]
+    assert weakest(scores) is scores[2]
+    assert weakest(scores[:1]) is None
+    assert weakest([ClassScore(0, 0.0, None, 0.0, 0)]) is None, "without images, F1 tells only of the other digits"
+
+
+def test_confidence_is_told_with_its_error_and_what_a_review_would_spare(
+    evaluation: Evaluation, context: Context
+) -> None:
+    page = render(evaluation, context)
+    told = words(page)
+    after = CALIBRATION.after.error
+    assert f"{100 * after:.2f} %" in told
+    assert "Reviewed below Share reviewed Wrong among the rest" in told
+    assert f"Accuracy against confidence; on average they are {after:.2%} apart" in page
+
+
+@pytest.mark.parametrize(("images", "wrong"), [(1, 0), (1, 1), (50, 0), (50, 50)])
+def test_confidence_can_be_drawn_of_any_model(
+    evaluation: Evaluation, context: Context, images: int, wrong: int
+) -> None:
+    page = render(replace(evaluation, calibration=calibrated(images, wrong)), context)
+    assert "nan" not in words(page).lower()

@@ -1,0 +1,205 @@
+"""Every file in the inbox is taken once, and what came of it appears once."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tasks.scoring import inbox, scores
+from tasks.scoring.inbox import Claim, Inbox
+from tasks.scoring.inputs import find
+from tasks.settings import Settings
+from tasks.store import Artifact, Store
+from tests import making
+from tests.conftest import Chain
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Inbox:
+    made = Inbox(tmp_path)
+    inbox.make(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def made(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """Scores to deliver."""
+    folder = tmp_path_factory.mktemp("scores")
+    path = making.write_csv(folder / "a.csv", making.unlabelled(making.digits(20)))
+    parts = find([str(path)], Settings(home=folder), folder)
+    return scores.score(Store(chain.store.root), chain.package, parts, scores.Options())
+
+
+def put(folders: Inbox, *names: str) -> None:
+    for name in names:
+        (folders.inbox / name).write_bytes(os.fsencode(name))
+
+
+def lying(folders: Inbox) -> dict[str, list[str]]:
+    """The names in each folder that has any."""
+    found = {
+        folder.name: sorted(path.name for path in folder.iterdir() if path.name != inbox.LOCK)
+        for folder in (folders.inbox, folders.working, folders.outbox, folders.done, folders.failed)
+    }
+    return {name: names for name, names in found.items() if names}
+
+
+def test_a_result_and_its_file_appear_under_one_name(folders: Inbox, made: Artifact) -> None:
+    put(folders, "a.csv", "forms.zip")
+    for claim in inbox.claims(folders, quiet=0):
+        assert claim.file
+        assert claim.file.read_text() == claim.name
+        claim.deliver(made)
+    assert lying(folders) == {"outbox": ["a.csv", "forms.zip.csv"], "done": ["a.csv", "forms.zip"]}
+    assert (folders.outbox / "a.csv").read_bytes() == (made.path / "submission.csv").read_bytes()
+
+
+def test_a_bad_file_gets_its_reason_beside_it(folders: Inbox) -> None:
+    put(folders, "bad.csv")
+    for claim in inbox.claims(folders, quiet=0):
+        claim.refuse("bad.csv: it is bad")
+    assert lying(folders) == {"failed": ["bad.csv", "bad.csv.reason.txt"]}
+    assert (folders.failed / "bad.csv.reason.txt").read_text() == "bad.csv: it is bad\n"
+
+
+def test_a_name_that_comes_again_overwrites_nothing(folders: Inbox, made: Artifact) -> None:
+    for _ in range(3):
+        put(folders, "a.csv.gz")
+        for claim in inbox.claims(folders, quiet=0):
+            assert claim.file
+            assert claim.file.name == "a.csv.gz"  # as messages and ids have it
+            claim.deliver(made)
+    names = ["a-2.csv.gz", "a-3.csv.gz", "a.csv.gz"]
+    assert lying(folders) == {"outbox": [f"{name}.csv" for name in names], "done": names}
+
+
+def test_a_file_that_is_still_being_written_waits(folders: Inbox) -> None:
+    put(folders, "new.csv", ".hidden.csv", "a.csv.part", "b.csv.TMP")
+    (folders.inbox / "folder").mkdir()
+    old = folders.inbox / "copied.csv"
+    old.write_text("")
+    os.utime(old, (0, 0))  # as `cp -p` leaves it
+    assert inbox.waiting(folders, quiet=60) == []
+    assert inbox.waiting(folders, quiet=0) == ["new.csv", "copied.csv"]
+
+
+def test_two_runs_share_an_inbox(folders: Inbox, made: Artifact) -> None:
+    put(folders, "a.csv", "b.csv", "c.csv")
+    first = inbox.claims(folders, quiet=0)
+    held = next(first)
+    names = []
+    for claim in inbox.claims(folders, quiet=0):
+        names.append(claim.name)
+        claim.deliver(made)
+    held.deliver(made)
+    assert [claim.name for claim in first] == []
+    assert sorted([held.name, *names]) == ["a.csv", "b.csv", "c.csv"]
+    assert lying(folders) == {"outbox": ["a.csv", "b.csv", "c.csv"], "done": ["a.csv", "b.csv", "c.csv"]}
+
+
+def test_a_file_that_was_put_off_is_taken_up_by_the_next_run_however_often(folders: Inbox) -> None:
+    put(folders, "a.csv")
+    for _ in range(inbox.CRASHES + 2):
+        (claim,) = inbox.claims(folders, quiet=0)
+        claim.put_off()
+    assert lying(folders) == {"working": ["a.csv"]}
+
+
+def test_a_file_at_which_run_after_run_ends_is_set_aside(folders: Inbox) -> None:
+    put(folders, "a.csv")
+    for _ in range(inbox.CRASHES):
+        assert len(list(inbox.claims(folders, quiet=0))) == 1
+    assert list(inbox.claims(folders, quiet=0)) == []
+    assert lying(folders) == {"failed": ["a.csv", "a.csv.reason.txt"]}
+    assert "a.csv: 3 runs have ended at this file" in (folders.failed / "a.csv.reason.txt").read_text()
+
+
+# SIGKILL before a certain step; `pathlib` does all of them.
+KILLED = """
+import os, pathlib, shutil, signal, sys
+from tasks import inbox
+from tasks.scoring.inbox import Inbox
+from tasks.store import Artifact
+
+root, scores, refuse, victim = sys.argv[1:]
+steps = 0
+
+def dying(real):
+    def step(*given, **named):
+        global steps
+        if "working" in str(given[0]) or "inbox" in str(given[0]):
+            steps += 1
+            if steps == int(victim):
+                os.kill(os.getpid(), signal.SIGKILL)
+        return real(*given, **named)
+    return step
+
+pathlib.Path.rename = dying(pathlib.Path.rename)
+pathlib.Path.mkdir = dying(pathlib.Path.mkdir)
+shutil.rmtree = dying(shutil.rmtree)
+for claim in inbox.claims(Inbox(pathlib.Path(root)), quiet=0):
+    if refuse:
+        claim.refuse("bad")
+    else:
+        claim.deliver(Artifact("scores", "x", pathlib.Path(scores)))
+print(steps)
+"""
+
+
+@pytest.mark.parametrize("refuse", ["", "refuse"])
+def test_a_crash_at_any_step_neither_loses_nor_doubles(folders: Inbox, made: Artifact, refuse: str) -> None:
+    command = [sys.executable, "-c", KILLED, str(folders.root), str(made.path), refuse]
+    expected = {"failed": ["a.csv", "a.csv.reason.txt"]} if refuse else {"outbox": ["a.csv"], "done": ["a.csv"]}
+    victim, killed = 1, True
+    while killed:
+        put(folders, "a.csv")
+        run = subprocess.run([*command, str(victim)], cwd=ROOT, capture_output=True, text=True, timeout=60)
+        killed = run.returncode == -signal.SIGKILL
+        assert killed or run.returncode == 0, run.stderr
+        fetched = [path for path in folders.outbox.iterdir() if killed]
+        for path in fetched:  # as somebody does who waits for it
+            path.unlink()
+        for claim in inbox.claims(folders, quiet=0):
+            claim.refuse("bad") if refuse else claim.deliver(made)
+        found = lying(folders)
+        if fetched:
+            found["outbox"] = [*found.get("outbox", []), *(path.name for path in fetched)]
+        assert found == expected, victim
+        for folder in (folders.outbox, folders.done, folders.failed):
+            for path in folder.iterdir():
+                path.unlink()
+        victim += 1
+    assert victim > 7
+
+
+def test_a_claim_knows_where_its_result_will_be(folders: Inbox) -> None:
+    assert Claim(folders, "A.CSV").result == folders.outbox / "A.CSV"
+    assert Claim(folders, "a.parquet").result == folders.outbox / "a.parquet.csv"
+
+
+def test_two_files_at_once_whose_results_would_have_one_name_get_two(folders: Inbox, made: Artifact) -> None:
+    put(folders, "forms", "forms.csv")
+    runs = [inbox.claims(folders, quiet=0) for _ in range(2)]
+    for claim in [next(run) for run in runs]:
+        claim.deliver(made)
+    assert lying(folders)["outbox"] == ["forms-2.csv", "forms.csv"]
+    assert len(lying(folders)["done"]) == 2
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"Z\xe4hlung.csv"), f"{'ä' * 120}.csv", "x" * 250])
+def test_a_name_that_is_no_text_or_too_long_stops_nobody(folders: Inbox, made: Artifact, name: str) -> None:
+    for outcome in ("refused", "delivered"):
+        put(folders, name)
+        for claim in inbox.claims(folders, quiet=0):
+            if outcome == "refused":
+                claim.refuse(f"{claim.name}: no digits")
+            else:
+                claim.deliver(made)
+    assert inbox.idle(folders, quiet=0)
+    assert len(lying(folders)["failed"]) == 2
+    assert len(lying(folders)["done"]) == len(lying(folders)["outbox"]) == 1

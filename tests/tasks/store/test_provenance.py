@@ -1,0 +1,101 @@
+"""A change of the code makes other artifacts, a change of its comments does not."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tasks.store import provenance
+from tasks.store.provenance import Clock, code_version
+
+SOURCES = {
+    "stage_one.py": '"""Doc."""\nfrom tasks.room import noun\nX = f"{noun.Y}"  # why\n\n'
+    'def f(a):\n    """Doc."""\n    return a\n',
+    "room/__init__.py": '"""Doc."""\n',
+    "room/noun.py": "Y = 2\n",
+    "room/templates/noun.html": "<p>",
+    "stranger.py": "Z = 3\n",
+}
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A small package `tasks`: a stage, the room that it imports from, and a module that nobody imports."""
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    for name, source in SOURCES.items():
+        path = tmp_path / "tasks" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+    yield tmp_path / "tasks"
+    code_version.cache_clear()
+
+
+def version() -> str:
+    code_version.cache_clear()
+    return code_version("tasks.stage_one")
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("stage_one.py", 'from tasks.room import noun\n\nX = f"{noun.Y}"\ndef f(\n    a\n):\n  # why\n  return a\n'),
+        ("room/noun.py", "# A word on it.\nY = 2\n"),
+        ("room/__init__.py", '"""Other words."""\n'),
+        ("stranger.py", "Z = 4\n"),
+    ],
+)
+def test_comments_docstrings_line_breaks_and_strangers_change_no_version(tree: Path, file: str, source: str) -> None:
+    before = version()
+    (tree / file).write_text(source)
+    assert version() == before
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("stage_one.py", SOURCES["stage_one.py"].replace("noun.Y}", "noun.Y }")),
+        (
+            "stage_one.py",
+            SOURCES["stage_one.py"].replace("    return a", "return a").replace('    """Doc."""\n', "    pass\n"),
+        ),
+        ("room/noun.py", "Y = 3\n"),
+        ("room/__init__.py", "A = 1\n"),
+        ("room/templates/noun.html", "<b>"),
+    ],
+)
+def test_a_change_of_code_or_template_changes_the_version(tree: Path, file: str, source: str) -> None:
+    before = version()
+    (tree / file).write_text(source)
+    assert version() != before
+
+
+def test_every_release_of_python_gives_the_same_version() -> None:
+    """The token streams differ from 3.12 on, in f-strings; the digests must not."""
+    program = "from tasks.store.provenance import code_version; print(code_version('tasks.evaluate'))"
+    runs = [
+        subprocess.run([path, "-c", program], cwd=provenance.ROOT, capture_output=True, text=True)
+        for minor in (12, 13, 14)
+        if (path := shutil.which(f"python3.{minor}"))
+    ]
+    others = {run.stdout.strip() for run in runs if not run.returncode}
+    if not others:
+        pytest.skip("there is no other release of Python here")
+    code_version.cache_clear()
+    assert others == {code_version("tasks.evaluate")}
+
+
+def test_versions_name_what_decides_results() -> None:
+    found = provenance.versions()
+    assert {"python", "tensorflow", "keras", "great-expectations", "prefect", "numpy"} <= set(found)
+    assert all(re.match(r"[0-9]+\.", version) for version in found.values())
+
+
+def test_the_clock_counts_cpu_and_wall_seconds() -> None:
+    clock = Clock()
+    sum(range(3_000_000))
+    read = clock.read()
+    assert read["cpu"] > 0
+    assert read["wall"] > 0

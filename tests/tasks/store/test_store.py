@@ -1,0 +1,196 @@
+"""Artifacts are written once and whole, are found again, and say where they come from."""
+
+import json
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import StoreError
+from tasks.store import Artifact, Draft, Metrics, Store, damage, lineage
+
+
+def make(store: Store, text: str = "hello", fresh: bool = False, inputs: tuple[Artifact, ...] = ()) -> Artifact:
+    def build(draft: Draft) -> Metrics:
+        (draft.folder / "inner").mkdir()
+        (draft.folder / "inner" / "words.txt").write_text(text)
+        return {"words": 1}
+
+    return store.make("dataset", build, code="tasks.data.digits", parameters={"text": text}, inputs=inputs, fresh=fresh)
+
+
+def test_the_same_work_is_found_and_not_done_again(store: Store) -> None:
+    first, again = make(store), make(store)
+    assert (first, first.reused, again.reused) == (again, False, True)
+    assert len(store.all()) == 1
+
+
+def test_other_parameters_make_another_artifact(store: Store) -> None:
+    assert make(store, "hello").id != make(store, "other").id
+
+
+def test_other_inputs_make_another_artifact(store: Store) -> None:
+    origin = make(store, "origin")
+    assert make(store).id != make(store, inputs=(origin,)).id
+
+
+def test_fresh_makes_a_new_artifact_that_is_found_from_then_on(store: Store) -> None:
+    first, second, third = make(store), make(store, fresh=True), make(store, fresh=True)
+    assert [second.id, third.id] == [f"{first.id}-2", f"{first.id}-3"]
+    assert make(store) == third
+    assert damage(first) == damage(third) == []
+
+
+def test_the_manifest_names_what_made_the_artifact(store: Store) -> None:
+    origin = make(store, "origin")
+    manifest = make(store, inputs=(origin,)).manifest()
+    assert manifest.inputs == [origin.name]
+    assert manifest.parameters == {"text": "hello"}
+    assert manifest.metrics == {"words": 1}
+    assert manifest.files["inner/words.txt"]["bytes"] == len("hello")
+    assert set(manifest.seconds) == {"wall", "cpu"}
+    assert "numpy" in manifest.versions
+
+
+def test_a_failed_build_leaves_no_trace(store: Store) -> None:
+    def build(draft: Draft) -> Metrics:
+        (draft.folder / "half.txt").write_text("half")
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        store.make("dataset", build, code="tasks.data.digits", parameters={})
+    assert [path for path in store.root.rglob("*") if path.is_file()] == []
+
+
+def test_a_folder_without_a_manifest_does_not_exist(store: Store) -> None:
+    artifact = make(store)
+    (artifact.path / "manifest.json").unlink()
+    assert store.all() == []
+    assert store.find(artifact.name) is None
+
+
+def test_a_folder_that_lost_its_manifest_does_not_stand_in_the_way(store: Store) -> None:
+    artifact = make(store)
+    (artifact.path / "manifest.json").unlink()
+    assert damage(make(store)) == []
+    assert len(store.all()) == 1
+
+
+def test_a_file_is_given_only_while_it_is_what_was_written(store: Store) -> None:
+    artifact = make(store)
+    assert artifact.file("inner/words.txt").read_text() == "hello"
+    (artifact.path / "inner" / "words.txt").write_text("jello")
+    with pytest.raises(
+        StoreError, match=r"words.txt: the file is not what was written; expected sha256 2cf24.*put it back"
+    ):
+        artifact.file("inner/words.txt")
+    with pytest.raises(StoreError, match="expected a file that the manifest names; received no file"):
+        artifact.file("other.txt")
+
+
+def killed_in_the_middle(root: Path) -> None:
+    def build(draft: Draft) -> Metrics:
+        (draft.folder / "half.txt").write_text("half")
+        (draft.scratch).mkdir(parents=True)
+        (draft.scratch / "checkpoint").write_text("epoch 3")
+        os.kill(os.getpid(), signal.SIGKILL)
+        return {}
+
+    Store(root).make("model", build, code="tasks.data.digits", parameters={})
+
+
+def test_what_a_killed_process_left_is_swept_and_its_checkpoint_kept(store: Store) -> None:
+    process = multiprocessing.get_context("fork").Process(target=killed_in_the_middle, args=(store.root,))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert store.all() == []
+    assert len(list((store.root / ".drafts").iterdir())) == 1
+
+    def build(draft: Draft) -> Metrics:
+        return {"resumed": (draft.scratch / "checkpoint").read_text()}
+
+    artifact = store.make("model", build, code="tasks.data.digits", parameters={})
+    assert artifact.metrics == {"resumed": "epoch 3"}
+    assert list((store.root / ".drafts").iterdir()) == []
+    assert list((store.root / ".scratch").iterdir()) == []
+
+
+def test_two_runs_of_the_same_work_share_no_checkpoint(store: Store) -> None:
+    scratches = []
+
+    def build(draft: Draft) -> Metrics:
+        draft.scratch.mkdir(parents=True)
+        scratches.append(draft.scratch)
+        if len(scratches) == 1:
+            store.make("model", build, code="tasks.data.digits", parameters={})
+        return {}
+
+    store.make("model", build, code="tasks.data.digits", parameters={})
+    assert len(set(scratches)) == 2
+    assert list((store.root / ".scratch").iterdir()) == []
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_two_runs_at_once_publish_once(store: Store, fresh: bool) -> None:
+    published = [make(store)] if fresh else []
+
+    def build(draft: Draft) -> Metrics:
+        if len(published) == fresh:  # the other run starts after this one and is done before it
+            published.append(make(store, fresh=fresh))
+        return {}
+
+    artifact = store.make("dataset", build, code="tasks.data.digits", parameters={"text": "hello"}, fresh=fresh)
+    assert artifact == published[-1]
+    assert store.all() == published
+    assert damage(artifact) == []
+
+
+def test_damage_names_the_file(store: Store) -> None:
+    artifact = make(store)
+    (artifact.path / "inner" / "words.txt").write_text("jello")
+    (artifact.path / "extra.txt").write_text("new")
+    assert damage(artifact) == [
+        "inner/words.txt: damaged, its sha256 is not the one recorded",
+        "extra.txt: not recorded in the manifest",
+    ]
+    (artifact.path / "inner" / "words.txt").unlink()
+    assert damage(artifact)[0] == "inner/words.txt: missing"
+
+
+def test_a_manifest_that_was_changed_is_damage(store: Store) -> None:
+    artifact = make(store)
+    path = artifact.path / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"parameters": {"text": "other"}}))
+    assert damage(artifact) == ["manifest.json: what it says made the artifact does not give its id"]
+    path.write_text("{")
+    assert damage(artifact)[0].startswith(f"{path}: the manifest cannot be read; received")
+
+
+def test_lineage_goes_up_to_the_first_and_tells_what_is_gone(store: Store) -> None:
+    first = make(store, "first")
+    second = make(store, "second", inputs=(first,))
+    third = make(store, "third", inputs=(second, first))
+    assert lineage(store, third) == {second.name: second, first.name: first}
+    (first.path / "manifest.json").unlink()
+    assert lineage(store, third) == {second.name: second, first.name: None}
+
+
+def test_an_artifact_is_got_by_id_name_or_beginning(store: Store) -> None:
+    artifact = make(store)
+    assert store.get(artifact.id) == store.get(artifact.name) == store.get(artifact.id[:5]) == artifact
+    redone = make(store, fresh=True)
+    assert store.get(artifact.id) == artifact
+    with pytest.raises(StoreError, match=f"fits several artifacts: dataset/{artifact.id}, {redone.name}"):
+        store.get(artifact.id[:5])
+    with pytest.raises(StoreError, match="there is no artifact 'zzz'; to go on, see `digits artifacts`"):
+        store.get("zzz")
+
+
+def test_an_unwritable_folder_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "artifacts").write_text("a file is in the way")
+    with pytest.raises(StoreError) as told:
+        make(Store(tmp_path / "artifacts"))
+    assert "the artifacts folder cannot be written; received Not a directory; to go on, free space" in str(told.value)
