@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tasks.errors import StoreError
+from tasks.store.files import sync
 from tasks.store.locks import tried
 from tasks.store.provenance import Clock, code_version, commit, versions
 
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
 ID_LENGTH = 12
 Metrics = dict[str, Any]
+M = TypeVar("M")
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,27 @@ class Artifact:
 
     @property
     def metrics(self) -> Metrics:
+        """The metrics as they stand in the manifest, for what shows them; what works with them calls `measured`."""
         return self.manifest().metrics
+
+    def measured(self, form: type[M]) -> M:
+        """Return the metrics as the dataclass `form`, that with which `Store.make` was given them.
+
+        Raises: StoreError if the manifest cannot be read, or its metrics are not of that form.
+        """
+        from pydantic import TypeAdapter, ValidationError
+
+        try:
+            return TypeAdapter(form).validate_python(self.metrics)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise StoreError(
+                "the metrics are not what was written",
+                file=str(self.path / MANIFEST),
+                expected=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
+                received=repr(first["input"])[:100],
+                remedy="put it back from a copy, or remove its folder and run again",
+            ) from error
 
     def file(self, name: str) -> Path:
         """The path of one of its files, for what must not be loaded unless it is what was written.
@@ -124,7 +146,7 @@ class Store:
     def make(
         self,
         kind: str,
-        build: Callable[[Draft], Metrics],
+        build: Callable[[Draft], Any],
         *,
         code: str,
         parameters: Mapping[str, Any],
@@ -134,7 +156,8 @@ class Store:
     ) -> Artifact:
         """The artifact of this work: the one that exists, or else a new one.
 
-        build writes files into `draft.folder` and returns the metrics; it is not called where nothing is to do.
+        build writes files into `draft.folder` and returns the metrics, as a dataclass that `Artifact.measured` gives
+        again; it is not called where nothing is to do.
         code: name of the module that does the work.
         Raises: StoreError if the folder cannot be written; whatever build raises, after which no trace is left.
         """
@@ -150,6 +173,7 @@ class Store:
         with self._draft(f"{kind}-{artifact_id}") as draft:
             clock = Clock()
             metrics = build(draft)
+            metrics = metrics if isinstance(metrics, dict) else asdict(metrics)
             manifest = Manifest(
                 **made_from,
                 id=artifact_id,
@@ -267,8 +291,8 @@ class Store:
     def _publish(self, draft: Draft, manifest: Manifest) -> Artifact:
         (draft.folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
         for path in sorted(draft.folder.rglob("*"), reverse=True):
-            _sync(path)
-        _sync(draft.folder)
+            sync(path)
+        sync(draft.folder)
         target = self.root / manifest.kind / manifest.id
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and not (target / MANIFEST).exists():
@@ -280,7 +304,7 @@ class Store:
             if not (target / MANIFEST).exists():
                 raise
             log.info("%s/%s: another run has published it meanwhile", manifest.kind, manifest.id)
-        _sync(target.parent)
+        sync(target.parent)
         shutil.rmtree(draft.scratch, ignore_errors=True)
         return Artifact(manifest.kind, manifest.id, target)
 
@@ -365,14 +389,6 @@ def _inventory(folder: Path) -> dict[str, dict[str, Any]]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MANIFEST
     }
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _sweep(drafts: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -194,3 +195,33 @@ def test_an_unwritable_folder_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as told:
         make(Store(tmp_path / "artifacts"))
     assert "the artifacts folder cannot be written; received Not a directory; to go on, free space" in str(told.value)
+
+
+@dataclass(frozen=True)
+class Half:
+    share: float
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Whole:
+    half: Half
+    name: str | None
+
+
+def test_metrics_are_read_again_as_the_dataclass_that_was_given(store: Store) -> None:
+    metrics = Whole(Half(0.5, (1, 2)), None)
+    made = store.make("thing", lambda draft: metrics, code="tasks.data.digits", parameters={})
+    assert made.metrics == {"half": {"share": 0.5, "counts": [1, 2]}, "name": None}
+    assert made.measured(Whole) == metrics
+
+
+def test_metrics_of_another_form_are_told_with_their_place(store: Store) -> None:
+    made = store.make(
+        "thing",
+        lambda draft: {"half": {"share": "much", "counts": []}, "name": None},
+        code="tasks.data.digits",
+        parameters={},
+    )
+    with pytest.raises(StoreError, match=r"manifest\.json: the metrics are not what was written; expected half\.share"):
+        made.measured(Whole)
