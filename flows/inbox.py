@@ -103,9 +103,9 @@ def settle(store: Store, package: Artifact, claim: Claim, options: Options, work
 def score_file(store: Store, package: Artifact, claim: Claim, options: Options, workers: int) -> Artifact:
     """The scores of one file."""
     with found.spool(store.root) as spool:
-        parts = found.find([str(claim.file)], settings.load(), spool)
-        tell = rows_in_lines(about_rows(parts))
-        return scores.score(store, package, parts, options, workers=workers, tell=tell)
+        tables = found.find([str(claim.file)], settings.load(), spool)
+        tell = rows_in_lines(about_rows(tables))
+        return scores.score(store, package, tables, options, workers=workers, tell=tell)
 
 
 answer = stage(score_file, run_name="{claim.shown}")

@@ -50,8 +50,8 @@ def score(
         scores.look_at(output, force)
     package = package_of(store, model)
     with found.spool(store.root) as spool:
-        parts = found.find(inputs, here, spool)
-        planned = plan(store, package, parts, options, shards_in=shards_in, threads=processes.share(workers))
+        tables = found.find(inputs, here, spool)
+        planned = plan(store, package, tables, options, shards_in=shards_in, threads=processes.share(workers))
         if not scores.published(store, planned):
             pieces = shards.pieces(planned.job, shared=True)
             cluster = dask(workers, address) if runner == "dask" else None

@@ -35,7 +35,7 @@ from tasks.reports.report import (
     DataFacts,
     Evaluation,
     Mistake,
-    Part,
+    Split,
     Suspect,
     render,
 )
@@ -256,11 +256,11 @@ def _facts(ancestors: dict[str, Artifact], source: str) -> DataFacts:
     )
 
 
-def _part(prepared: Artifact, name: str) -> Part:
+def _part(prepared: Artifact, name: str) -> Split:
     given = [batch.labels for batch in digits.batches(prepared.path / f"{name}.parquet")]
     known = [some for some in given if some is not None]
     classes = np.bincount(np.concatenate(known), minlength=CLASSES).tolist() if len(known) == len(given) else None
-    return Part(name, prepared.metrics[name], classes)
+    return Split(name, prepared.metrics[name], classes)
 
 
 def _command(data: str, parameters: dict[str, Any], bad_rows: float) -> str:

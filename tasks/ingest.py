@@ -10,7 +10,7 @@ from typing import Any
 
 from tasks.data import digits, quarantine
 from tasks.data.sources import NAMED, recognise
-from tasks.data.tables import Part
+from tasks.data.tables import Table
 from tasks.errors import DataError
 from tasks.settings import Settings
 from tasks.stage import stage
@@ -31,7 +31,7 @@ def ingest(store: Store, data: str, settings: Settings, *, fresh: bool = False) 
     def build(draft: Draft) -> dict[str, Any]:
         rejected: list[dict[str, Any]] = []
         metrics: dict[str, Any] = {
-            name: read_part(part, draft.folder / f"{name}.parquet", rejected) for name, part in source.parts.items()
+            name: read_table(table, draft.folder / f"{name}.parquet", rejected) for name, table in source.tables.items()
         }
         if source.digest() != content:
             raise DataError(
@@ -58,16 +58,16 @@ def ingest(store: Store, data: str, settings: Settings, *, fresh: bool = False) 
     )
 
 
-def read_part(part: Part, path: Path, rejected: list[dict[str, Any]]) -> dict[str, int]:
+def read_table(table: Table, path: Path, rejected: list[dict[str, Any]]) -> dict[str, int]:
     """Write a part's digits, collect its faults; returns rows read and rows rejected."""
-    about = {"file": part.file, "labelled": str(part.labelled).lower(), "columns": ",".join(part.columns or ())}
+    about = {"file": table.file, "labelled": str(table.labelled).lower(), "columns": ",".join(table.columns or ())}
     faulty = 0
     with digits.Writer(path, about) as writer:
-        for batch in part.read():
+        for batch in table.read():
             writer.write(batch.digits)
-            rejected += [{"part": part.name} | asdict(fault) for fault in batch.faults]
+            rejected += [{"part": table.name} | asdict(fault) for fault in batch.faults]
             faulty += len(batch.faults)
-    log.info("%s: %s digits read as %s, %s rows rejected", part.file, f"{writer.rows:,}", part.name, f"{faulty:,}")
+    log.info("%s: %s digits read as %s, %s rows rejected", table.file, f"{writer.rows:,}", table.name, f"{faulty:,}")
     return {"rows": writer.rows, "rejected": faulty}
 
 

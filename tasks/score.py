@@ -4,7 +4,7 @@ Makes `scores`; what is in it stands in `scores.py`. In the flow `train` it is o
 `score` it is three, of which the middle one is run, and tried again, for every piece of the work.
 """
 
-from tasks.data.sources import parts_in
+from tasks.data.sources import tables_in
 from tasks.data.tables import about_rows
 from tasks.progress import rows_in_lines
 from tasks.scoring import scores, shards
@@ -19,14 +19,14 @@ def score(store: Store, package: Artifact, prepared: Artifact, *, fresh: bool = 
     test = prepared.path / "test.parquet"
     if not test.exists():
         return None
-    parts = parts_in(test)
-    tell = rows_in_lines(about_rows(parts))
-    return scores.score(store, package, parts, Options(), also=[prepared], tell=tell, fresh=fresh)
+    tables = tables_in(test)
+    tell = rows_in_lines(about_rows(tables))
+    return scores.score(store, package, tables, Options(), also=[prepared], tell=tell, fresh=fresh)
 
 
 def score_piece(job: Job, piece: Piece) -> int:
     """Score the shards of a piece, but for those that are done; returns how many rows it went through."""
-    rows = job.parts[piece.part].rows
+    rows = job.tables[piece.table].rows
     left = rows and rows - piece.place.row + 1
     return shards.score_piece(job, piece, rows_in_lines(left if piece.whole else min(job.rows, left or job.rows)))
 

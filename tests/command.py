@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PROGRAM = "from flows.cli.app import main; main()"
+PROGRAM = "from flows.cli import main; main()"
 
 
 def digits(

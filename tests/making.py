@@ -20,7 +20,7 @@ LABELLED = ("label", *PIXEL_COLUMNS)
 
 @functools.cache
 def _sample() -> Digits:
-    part = recognise("sample", Settings(home=Path())).parts["train"]
+    part = recognise("sample", Settings(home=Path())).tables["train"]
     return digit_files.concatenate(batch.digits for batch in part.read())
 
 

@@ -153,9 +153,9 @@ def _scored(given: Sequence[str], model: str, options: "Options", workers: int, 
     store = Store(here.artifacts)
     package = package_of(store, model)
     with inputs.spool(store.root) as spool:
-        parts = inputs.find(given, here, spool)
-        with rows_progress(about_rows(parts)) as tell:
-            return scores.score(store, package, parts, options, shards_in=shards_in, workers=workers, tell=tell)
+        tables = inputs.find(given, here, spool)
+        with rows_progress(about_rows(tables)) as tell:
+            return scores.score(store, package, tables, options, shards_in=shards_in, workers=workers, tell=tell)
 
 
 @app.command()

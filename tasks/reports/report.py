@@ -110,7 +110,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Part:
+class Split:
     """One part of the data. classes: images of each digit, 0 to 9; None where the labels are not known."""
 
     name: str
@@ -127,7 +127,7 @@ class DataFacts:
     """
 
     source: str
-    parts: Sequence[Part]
+    parts: Sequence[Split]
     duplicates: int
     quarantined: int
     warnings: Sequence[str]

@@ -19,9 +19,9 @@ import numpy as np
 
 from tasks.data.addresses import expanded, matching, reached, version
 from tasks.data.digits import SIDE, Digits
-from tasks.data.sources import NAMED, TEST, begins, parts_of, recognise, streams_in
+from tasks.data.sources import NAMED, TEST, begins, recognise, streams_in, tables_of
 from tasks.data.streams import Stream, explained
-from tasks.data.tables import BEGINNING, Batch, Fault, Part, Place
+from tasks.data.tables import BEGINNING, Batch, Fault, Place, Table
 from tasks.errors import DataError
 from tasks.settings import Settings
 from tasks.store import unwritable
@@ -52,7 +52,7 @@ def spool(root: Path) -> Iterator[Path]:
         yield Path(name)
 
 
-def find(given: Sequence[str], settings: Settings, spool: Path) -> list[Part]:
+def find(given: Sequence[str], settings: Settings, spool: Path) -> list[Table]:
     """The parts to score, each called by a name of its own: the tables in the order given, then all pictures as one.
 
     given: paths, addresses (`s3://…`) or patterns of tables, pictures, and zips or folders of them; the names that
@@ -60,12 +60,12 @@ def find(given: Sequence[str], settings: Settings, spool: Path) -> list[Part]:
     spool: folder that standard input is kept in.
     Raises: DataError if there is nothing, or nothing usable; FetchError.
     """
-    tables: list[Part] = []
+    tables: list[Table] = []
     pictures: list[Stream] = []
     names: dict[Stream, str] = {}
     for one in given:
         if one in NAMED:
-            tables.append(recognise(one, settings).parts["test"])
+            tables.append(recognise(one, settings).tables["test"])
             continue
         streams = list(_streams(one, spool))
         shown = [stream for stream in streams if _is_picture(stream)]
@@ -76,19 +76,19 @@ def find(given: Sequence[str], settings: Settings, spool: Path) -> list[Part]:
             for stream in rest:
                 log.warning("%s: not read: it is no picture", stream.name)
         else:
-            found = _to_score(parts_of(rest, one), one)
-            tables += [replace(part, file=_name(one, _base(part.file), len(found))) for part in found]
+            found = _to_score(tables_of(rest, one), one)
+            tables += [replace(table, file=_name(one, _base(table.file), len(found))) for table in found]
     tables = _shortened(tables)
     return tables + ([_pictures(pictures, [names[stream] for stream in pictures])] if pictures else [])
 
 
-def content(parts: Iterable[Part]) -> str:
+def content(tables: Iterable[Table]) -> str:
     """sha256 over names and contents of all files: what the input is, wherever it lies. Raises: DataError."""
     digest = hashlib.sha256()
-    for part in parts:
-        for path in part.paths:
+    for table in tables:
+        for path in table.paths:
             # Of names that are no text, too: a file system takes any bytes.
-            digest.update(os.fsencode(f"{part.file}\0{path.name}\0{_content(path)}\n"))
+            digest.update(os.fsencode(f"{table.file}\0{path.name}\0{_content(path)}\n"))
     return digest.hexdigest()
 
 
@@ -128,13 +128,13 @@ def _matching(one: str) -> list[Path]:
     return found
 
 
-def _to_score(parts: list[Part], where: str) -> list[Part]:
+def _to_score(tables: list[Table], where: str) -> list[Table]:
     """The test part where there is one; else all."""
-    tests = [part for part in parts if begins(part.file, *TEST)]
-    for part in parts if tests else ():
-        if part not in tests:
-            log.warning("%s: not read: what is to be scored of %s is its test part", part.file, where)
-    return tests or parts
+    tests = [table for table in tables if begins(table.file, *TEST)]
+    for table in tables if tests else ():
+        if table not in tests:
+            log.warning("%s: not read: what is to be scored of %s is its test part", table.file, where)
+    return tests or tables
 
 
 def _name(given: str, base: str, count: int) -> str:
@@ -147,11 +147,11 @@ def _base(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _shortened(tables: list[Part]) -> list[Part]:
+def _shortened(tables: list[Table]) -> list[Table]:
     """The parts called by their files' own names, where these tell them apart."""
-    if max(Counter(_base(part.file) for part in tables).values(), default=0) > 1:
+    if max(Counter(_base(table.file) for table in tables).values(), default=0) > 1:
         return tables
-    return [replace(part, file=_base(part.file)) for part in tables]
+    return [replace(table, file=_base(table.file)) for table in tables]
 
 
 # --- Pictures ---------------------------------------------------------------------------------------------------
@@ -162,13 +162,13 @@ def _is_picture(stream: Stream) -> bool:
     return stream.base.lower().endswith(ENDINGS) or PICTURE.match(stream.head()[:12]) is not None
 
 
-def _pictures(streams: Sequence[Stream], names: Sequence[str]) -> Part:
+def _pictures(streams: Sequence[Stream], names: Sequence[str]) -> Table:
     bases = [stream.base for stream in streams]
     called = tuple(bases if len(set(bases)) == len(bases) else names)
     labelled = all(map(LABEL_IN_NAME.match, bases))
     if labelled:
         log.info("the right digits are taken from the first character of the pictures' names")
-    return Part(
+    return Table(
         name="test",
         file="pictures",
         labelled=labelled,

@@ -24,7 +24,7 @@ from annotated_types import Interval
 
 from tasks.data.addresses import expanded, is_remote, reached
 from tasks.data.digits import CLASSES, SIDE
-from tasks.data.tables import Part
+from tasks.data.tables import Table
 from tasks.errors import DriftError, StoreError, UsageError
 from tasks.judging import drift, statistics
 from tasks.judging.calibration import Calibration
@@ -77,7 +77,7 @@ class Plan:
 def plan(
     store: Store,
     package: Artifact,
-    parts: Sequence[Part],
+    tables: Sequence[Table],
     options: Options,
     *,
     also: Sequence[Artifact] = (),
@@ -95,7 +95,7 @@ def plan(
     reference_of(package)  # what is wrong with it is to be known before the work
     # Whether drift stops a run decides no score.
     parameters = {name: value for name, value in asdict(options).items() if name != "on_drift"}
-    parameters["content"] = content(parts)
+    parameters["content"] = content(tables)
     made_from: dict[str, Any] = {"code": __name__, "parameters": parameters, "inputs": [package, *also]}
     planned = store.planned("scores", **made_from)
     digest = planned if isinstance(planned, str) else planned.id
@@ -104,7 +104,7 @@ def plan(
         folder=(expanded(shards_in) if shards_in else store.root / ".scratch") / f"shards-{digest}",
         model=default_model(package).read_bytes(),
         temperature=temperature,
-        parts=tuple(parts),
+        tables=tuple(tables),
         rows=options.shard_rows,
         review_below=options.review_below,
         on_bad_row=options.on_bad_row,
@@ -144,7 +144,7 @@ def publish(store: Store, planned: Plan) -> Artifact:
             _write_seen(draft.folder / SEEN, job, kept)
         return _metrics(planned, done, verdict)
 
-    source = {"data": ", ".join(part.file for part in job.parts), "files": _files(job.parts)}
+    source = {"data": ", ".join(table.file for table in job.tables), "files": _files(job.tables)}
     scores = store.make("scores", build, **planned.made_from, source=source, fresh=planned.fresh)
     shards.forget(job)
     return scores
@@ -158,7 +158,7 @@ def reference_of(package: Artifact) -> Profile:
 def score(
     store: Store,
     package: Artifact,
-    parts: Sequence[Part],
+    tables: Sequence[Table],
     options: Options,
     *,
     also: Sequence[Artifact] = (),
@@ -173,7 +173,7 @@ def score(
     Raises: DataError, DriftError, StoreError.
     """
     threads = processes.share(workers)
-    planned = plan(store, package, parts, options, also=also, shards_in=shards_in, threads=threads, fresh=fresh)
+    planned = plan(store, package, tables, options, also=also, shards_in=shards_in, threads=threads, fresh=fresh)
     job = planned.job
     if not published(store, planned):
         left = shards.pieces(job, shared=workers > 1)
@@ -196,8 +196,8 @@ def calibration_of(package: Artifact) -> Calibration:
     return Calibration.of_metrics(found)
 
 
-def _files(parts: Iterable[Part]) -> list[dict[str, Any]]:
-    paths = dict.fromkeys(path for part in parts for path in part.paths)
+def _files(tables: Iterable[Table]) -> list[dict[str, Any]]:
+    paths = dict.fromkeys(path for table in tables for path in table.paths)
     return [{"path": str(path), "bytes": path.stat().st_size} for path in paths]
 
 
@@ -297,7 +297,7 @@ def _tile(name: Any, label: int | None, confidence: float | None, reason: str | 
 def _write_quarantine(path: Path, job: Job, done: Iterable[Shard]) -> None:
     """Nothing where nothing is set aside."""
     rows = [
-        (shards.ids(job, shard.part, np.array([fault["row"]]))[0].as_py(), *list(fault.values())[1:])
+        (shards.ids(job, shard.table, np.array([fault["row"]]))[0].as_py(), *list(fault.values())[1:])
         for shard in done
         for fault in shard.faults
     ]
@@ -311,8 +311,8 @@ def _write_seen(path: Path, job: Job, kept: Path) -> None:
         row[0]: row[1:] for rows in _rows(kept, ["id", "label", "confidence", "reason", "truth"]) for row in rows
     }
     tiles = []
-    for part in job.parts:
-        for name, stream in zip(part.names[:SHOWN], part.pictures[:SHOWN], strict=True):
+    for table in job.tables:
+        for name, stream in zip(table.names[:SHOWN], table.pictures[:SHOWN], strict=True):
             if name in answers:
                 label, confidence, reason, truth = answers[name]
                 wrong = not reason and truth not in (None, label)

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from tasks.data.addresses import is_remote
 from tasks.data.chunks import Chunk, ahead, chunks_of
 from tasks.data.digits import CLASSES, PIXELS, column, texts
-from tasks.data.tables import BEGINNING, Batch, Fault, Part, Place
+from tasks.data.tables import BEGINNING, Batch, Fault, Place, Table
 from tasks.errors import DataError, StoreError
 from tasks.judging import drift
 from tasks.models.scorer import Scorer
@@ -61,7 +61,7 @@ class Job:
     folder: Path
     model: bytes
     temperature: float
-    parts: tuple[Part, ...]
+    tables: tuple[Table, ...]
     rows: int
     review_below: float
     on_bad_row: Literal["stop", "quarantine"] = "stop"
@@ -70,20 +70,20 @@ class Job:
     @property
     def schema(self) -> pa.Schema:
         """Of its shards. A row's number is its id where there is one table, as in a submission to Kaggle."""
-        return NUMBERED if len(self.parts) == 1 and not self.parts[0].names else NAMED
+        return NUMBERED if len(self.tables) == 1 and not self.tables[0].names else NAMED
 
 
 @dataclass(frozen=True)
 class Piece:
     """Consecutive shards of a part, scored in one go: from a place on, one shard or (`whole`) all that follow."""
 
-    part: int
+    table: int
     place: Place = BEGINNING
     whole: bool = True
 
     @property
     def name(self) -> str:
-        return f"part {self.part + 1} from row {self.place.row:,}"
+        return f"table {self.table + 1} from row {self.place.row:,}"
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Shard:
     """
 
     digest: str
-    part: int
+    table: int
     number: int
     last: bool
     bytes: int
@@ -114,22 +114,22 @@ def pieces(job: Job, shared: bool) -> list[Piece]:
     A part that cannot be entered in its middle stays whole. Raises: DataError.
     """
     found = []
-    for part, source in enumerate(job.parts):
-        if not shared and not done(job, part, 0):
-            found.append(Piece(part))
+    for table, source in enumerate(job.tables):
+        if not shared and not done(job, table, 0):
+            found.append(Piece(table))
             continue
         places = source.places(job.rows)
         if len(places) > 1:
-            missing = (place for number, place in enumerate(places) if not done(job, part, number))
-            found += [Piece(part, place, whole=False) for place in missing]
-        elif not any(shard.last for shard in _finished(job, part)):
-            found.append(Piece(part))
+            missing = (place for number, place in enumerate(places) if not done(job, table, number))
+            found += [Piece(table, place, whole=False) for place in missing]
+        elif not any(shard.last for shard in _finished(job, table)):
+            found.append(Piece(table))
     return found
 
 
-def done(job: Job, part: int, number: int) -> Shard | None:
+def done(job: Job, table: int, number: int) -> Shard | None:
     """The shard, if it is there, whole and of this job."""
-    parquet, manifest = _files(job, part, number)
+    parquet, manifest = _files(job, table, number)
     try:
         shard = Shard(**json.loads(manifest.read_text(encoding="utf-8")))
         size = parquet.stat().st_size
@@ -141,8 +141,8 @@ def done(job: Job, part: int, number: int) -> Shard | None:
 def finished(job: Job) -> list[Shard]:
     """Every shard of a job that is done, in order. Raises: StoreError if one is missing."""
     found = []
-    for part, source in enumerate(job.parts):
-        shards = list(_finished(job, part))
+    for table, source in enumerate(job.tables):
+        shards = list(_finished(job, table))
         if not shards or not shards[-1].last:
             raise StoreError(
                 f"shard {len(shards)} of {source.file} is missing", file=str(job.folder), remedy="run again"
@@ -152,7 +152,7 @@ def finished(job: Job) -> list[Shard]:
 
 
 def parquet_of(job: Job, shard: Shard) -> Path:
-    return _files(job, shard.part, shard.number)[0]
+    return _files(job, shard.table, shard.number)[0]
 
 
 def forget(job: Job) -> None:
@@ -177,13 +177,13 @@ def score_piece(job: Job, piece: Piece, tell: Callable[[int], None] = lambda row
         rows += more
         tell(more)
 
-    chunks = ahead(chunks_of(job.parts[piece.part].read(piece.place), piece.place.row, job.rows))
+    chunks = ahead(chunks_of(job.tables[piece.table].read(piece.place), piece.place.row, job.rows))
     for number, some in groupby(chunks, key=lambda chunk: (chunk.row - 1) // job.rows):
-        if done(job, piece.part, number):
+        if done(job, piece.table, number):
             for chunk in some:
                 count(len(chunk.batch))
         else:
-            _score_shard(job, piece.part, number, some, count)
+            _score_shard(job, piece.table, number, some, count)
         if not piece.whole:
             break
     return rows
@@ -192,15 +192,15 @@ def score_piece(job: Job, piece: Piece, tell: Callable[[int], None] = lambda row
 # --- Scoring ----------------------------------------------------------------------------------------------------
 
 
-def _score_shard(job: Job, part: int, number: int, chunks: Iterator[Chunk], tell: Callable[[int], None]) -> None:
-    parquet, manifest = _files(job, part, number)
+def _score_shard(job: Job, table: int, number: int, chunks: Iterator[Chunk], tell: Callable[[int], None]) -> None:
+    parquet, manifest = _files(job, table, number)
     sums = _Sums()
     with written(parquet) as file, pq.ParquetWriter(file, job.schema, compression="zstd") as writer:
         tables: list[pa.Table] = []
         for chunk in chunks:
             if chunk.batch.faults and job.on_bad_row == "stop":
-                raise refusal(job.parts[part], chunk.batch.faults[0])
-            tables.append(_answered(job, part, chunk.batch, sums))
+                raise refusal(job.tables[table], chunk.batch.faults[0])
+            tables.append(_answered(job, table, chunk.batch, sums))
             if len(tables) == ROW_GROUP:
                 writer.write_table(pa.concat_tables(tables))
                 tables = []
@@ -208,12 +208,12 @@ def _score_shard(job: Job, part: int, number: int, chunks: Iterator[Chunk], tell
             tell(len(chunk.batch))
         if tables:
             writer.write_table(pa.concat_tables(tables))
-    shard = Shard(job.digest, part, number, last, parquet.stat().st_size, **sums.found())
+    shard = Shard(job.digest, table, number, last, parquet.stat().st_size, **sums.found())
     with written(manifest) as file:
         file.write(json.dumps(asdict(shard)).encode())
 
 
-def _answered(job: Job, part: int, batch: Batch, sums: "_Sums") -> pa.Table:
+def _answered(job: Job, table: int, batch: Batch, sums: "_Sums") -> pa.Table:
     """A table of the job's schema; its rows are added to the sums."""
     asked = batch.digits
     probabilities = _scorer(job).probabilities(asked.images)
@@ -223,7 +223,7 @@ def _answered(job: Job, part: int, batch: Batch, sums: "_Sums") -> pa.Table:
     review = doubted | (confidence < job.review_below)
     sums.add(batch, labels, confidence, doubted, review)
     columns = {
-        "id": ids(job, part, asked.ids),
+        "id": ids(job, table, asked.ids),
         "label": column(labels, pa.uint8(), doubted),
         "confidence": column(confidence, pa.float32(), doubted),
         "review": column(review, pa.bool_()),
@@ -235,15 +235,15 @@ def _answered(job: Job, part: int, batch: Batch, sums: "_Sums") -> pa.Table:
     return pa.table(columns, schema=job.schema)
 
 
-def ids(job: Job, part: int, rows: np.ndarray) -> pa.Array:
+def ids(job: Job, table: int, rows: np.ndarray) -> pa.Array:
     """What the rows of a part are called in the scores; rows: int (n,), from 1."""
-    source = job.parts[part]
+    source = job.tables[table]
     if job.schema is NUMBERED:
         return column(rows.astype(np.int64), pa.int64())
     return texts([source.names[row - 1] if source.names else f"{source.file}:{row}" for row in rows.tolist()])
 
 
-def refusal(source: Part, fault: Fault) -> DataError:
+def refusal(source: Table, fault: Fault) -> DataError:
     """What is said of a row that is not a digit, where every row is needed."""
     remedy = "mend it, or set such rows aside by --on-bad-row quarantine"
     where: dict[str, Any] = {"file": source.file, "row": fault.row, "column": fault.column}
@@ -300,16 +300,16 @@ def _scorer(job: Job) -> Scorer:
 # --- Files ------------------------------------------------------------------------------------------------------
 
 
-def _files(job: Job, part: int, number: int) -> tuple[Path, Path]:
+def _files(job: Job, table: int, number: int) -> tuple[Path, Path]:
     """The Parquet file of a shard, and its manifest."""
-    name = f"part-{part:03}-{number:06}"
+    name = f"part-{table:03}-{number:06}"
     return job.folder / f"{name}.parquet", job.folder / f"{name}.json"
 
 
-def _finished(job: Job, part: int) -> Iterator[Shard]:
+def _finished(job: Job, table: int) -> Iterator[Shard]:
     """The shards of a part from its beginning, as far as they are done without a gap."""
     for number in itertools.count():
-        shard = done(job, part, number)
+        shard = done(job, table, number)
         if shard is None:
             return
         yield shard

@@ -36,7 +36,7 @@ def run(*command: str, home: Path) -> Run:
 
 
 def digits(*arguments: str, home: Path) -> Run:
-    return run("-c", "from flows.cli.app import main; main()", *arguments, home=home)
+    return run("-c", "from flows.cli import main; main()", *arguments, home=home)
 
 
 def show(name: str, cpu: float, wall: float, rss: float | None = None, note: str = "") -> None:

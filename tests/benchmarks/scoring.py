@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tasks.data import digits as digit_files
-from tasks.data.sources import parts_in
+from tasks.data.sources import tables_in
 from tasks.store import Artifact, Store
 from tests.benchmarks.measure import Run, digits, limit, run, show
 
@@ -16,13 +16,15 @@ ROUNDS = 3
 ROWS = 28_000
 
 # One worker with one thread, against which two are measured: the command itself would take a thread for each core.
-ONE_THREAD = "from tasks import processes; processes.share = lambda workers: 1; from flows.cli.app import main; main()"
+ONE_THREAD = (
+    "from tasks.scoring import processes; processes.share = lambda workers: 1; from flows.cli import main; main()"
+)
 
 INFERENCE = """
 import json, sys, time
 import numpy as np
 from pathlib import Path
-from tasks import digits
+from tasks.data import digits
 images = digits.read(Path(sys.argv[2])).images[:8_000]
 if sys.argv[1] == "keras":
     import keras
@@ -134,7 +136,7 @@ def _volume(table: Path, score: Callable[..., Run], home: Path) -> None:
     show(f"{10 * ROWS:,} rows, CSV", ten.cpu, ten.wall, ten.rss, f"{10 * ROWS / ten.wall:,.0f} rows a second")
     parquet = home / "ten.parquet"
     with digit_files.Writer(parquet) as writer:
-        for batch in parts_in(some)[0].read():
+        for batch in tables_in(some)[0].read():
             writer.write(batch.digits)
     packed = score(str(parquet))
     show(f"{10 * ROWS:,} rows, Parquet", packed.cpu, packed.wall, packed.rss)

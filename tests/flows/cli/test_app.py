@@ -47,7 +47,7 @@ def test_a_mistake_is_one_line_on_stderr(tmp_path: Path, arguments: list[str], c
 
 @pytest.mark.parametrize("command", [["run"], ["deploy"]])
 def test_a_server_that_is_not_there_is_one_line(tmp_path: Path, command: list[str]) -> None:
-    program = f"from flows import operations; operations.HEALTHY = 0.1\n{PROGRAM}"
+    program = f"from flows.operations import server; server.HEALTHY = 0.1\n{PROGRAM}"
     run = digits(*command, home=tmp_path, server="http://127.0.0.1:9/api", program=program)
     assert run.returncode == 1
     assert run.stderr.startswith("digits: http://127.0.0.1:9/api: the server does not answer; to go on, start it, or ")

@@ -151,7 +151,7 @@ atexit.register(lambda: print(sorted(heavy & set(sys.modules)), file=sys.stderr)
 # Dies when a file of a shard is whole, its Parquet or its manifest, as if by SIGKILL from outside.
 KILLED = """
 import contextlib, os, signal
-from tasks import shards
+from tasks.scoring import shards
 written = shards.written
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import pytest
 
 from tasks.data.digits import Digits, concatenate
 from tasks.data.sources import Source, recognise
-from tasks.data.tables import Part
+from tasks.data.tables import Table
 from tasks.errors import DataError
 from tasks.settings import Settings
 
@@ -23,7 +23,7 @@ def source(data: object) -> Source:
     return recognise(str(data), Settings(home=Path()))
 
 
-def digits_of(part: Part) -> Digits:
+def digits_of(part: Table) -> Digits:
     return concatenate(batch.digits for batch in part.read())
 
 
@@ -31,7 +31,7 @@ def refusal(data: object) -> str:
     """The message of a source that is refused, at first sight or when it is read."""
 
     def read_all() -> None:
-        for part in source(data).parts.values():
+        for part in source(data).tables.values():
             list(part.read())
 
     with pytest.raises(DataError) as error:

@@ -30,7 +30,7 @@ def rows() -> Rows:
 
 
 def read(path: Path) -> tuple[Digits, list[Fault]]:
-    batches = list(recognise(str(path), Settings(home=path.parent)).parts["train"].read())
+    batches = list(recognise(str(path), Settings(home=path.parent)).tables["train"].read())
     return concatenate(batch.digits for batch in batches), [fault for batch in batches for fault in batch.faults]
 
 
@@ -374,7 +374,7 @@ def test_file_that_changes_between_its_header_and_its_rows_is_refused(
     tmp_path: Path, columns: tuple[str, ...], received: str, start: bytes
 ) -> None:
     path = making.write_csv(tmp_path / "train.csv", making.digits(12))
-    part = recognise(str(path), Settings(home=tmp_path)).parts["train"]
+    part = recognise(str(path), Settings(home=tmp_path)).tables["train"]
     path.write_bytes(start + making.csv_text(making.csv_rows(making.digits(12), columns)))
     with pytest.raises(DataError) as error:
         list(part.read())

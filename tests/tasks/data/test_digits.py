@@ -43,7 +43,7 @@ def test_batches_of_any_size_are_the_same_digits(tmp_path: Path) -> None:
 def test_reading_and_writing_import_no_pandas(tmp_path: Path) -> None:
     digits.write(tmp_path / "d.parquet", making.digits(5))
     program = (
-        "import sys, pathlib; from tasks import digits;"
+        "import sys, pathlib; from tasks.data import digits;"
         "path = pathlib.Path(sys.argv[1]); digits.write(path, digits.read(path)); print('pandas' in sys.modules)"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "d.parquet")]

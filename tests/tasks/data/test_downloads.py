@@ -102,7 +102,7 @@ def test_mnist_is_fetched_whole_and_recognised(
     tmp_path: Path, serve: Callable[..., Server], mnist: dict[str, Answer]
 ) -> None:
     here = settings(tmp_path, serve(mnist))
-    parts = recognise("mnist", here).parts
+    parts = recognise("mnist", here).tables
     assert {name: sum(len(batch.digits) for batch in part.read()) for name, part in parts.items()} == {
         "train": 20,
         "test": 10,
@@ -133,7 +133,7 @@ def test_file_that_a_browser_has_unpacked_is_right_too(
     path = fetch_mnist(here) / IMAGES
     path.write_bytes(gzip.decompress(path.read_bytes()))
     server.asked.clear()
-    assert len(recognise("mnist", here).parts) == 2
+    assert len(recognise("mnist", here).tables) == 2
     assert server.asked == []
 
 
@@ -296,7 +296,7 @@ CREDENTIALS = (
 
 @pytest.mark.usefixtures("token")
 def test_kaggle_is_fetched_with_the_clients_token_and_recognised(here: Settings, kaggle: Server) -> None:
-    parts = recognise("kaggle", here).parts
+    parts = recognise("kaggle", here).tables
     assert {name: sum(len(batch.digits) for batch in part.read()) for name, part in parts.items()} == {
         "train": 20,
         "test": 10,

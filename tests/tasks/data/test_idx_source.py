@@ -19,7 +19,7 @@ LABELS = "train-labels-idx1-ubyte"
 
 
 def batches(folder: Path) -> list[Batch]:
-    return list(recognise(str(folder), Settings(home=folder)).parts["train"].read())
+    return list(recognise(str(folder), Settings(home=folder)).tables["train"].read())
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ import pytest
 
 from tasks.data import digits
 from tasks.data.digits import Digits
-from tasks.data.sources import parts_in
-from tasks.data.tables import BEGINNING, Part, Place
+from tasks.data.sources import tables_in
+from tasks.data.tables import BEGINNING, Place, Table
 from tests import making
 
 SOME = making.digits(1_000)
 UNLABELLED = making.unlabelled(SOME)
 
 
-def read(part: Part, place: Place = BEGINNING) -> Digits:
+def read(part: Table, place: Place = BEGINNING) -> Digits:
     return digits.concatenate(batch.digits for batch in part.read(place))
 
 
@@ -63,7 +63,7 @@ def parquet(folder: Path) -> Path:
 def test_what_is_read_from_a_place_is_what_stands_there(
     make: Callable[[Path], Path], step: int, tmp_path: Path
 ) -> None:
-    (part,) = parts_in(make(tmp_path))
+    (part,) = tables_in(make(tmp_path))
     whole = read(part)
     places = part.places(step)
     assert [place.row for place in places] == list(range(1, 1_001, step))
@@ -91,7 +91,7 @@ def test_a_csv_whose_lines_are_not_its_rows_has_only_a_beginning(
 ) -> None:
     path = csv(tmp_path)
     path.write_bytes(change(path.read_bytes()))
-    (part,) = parts_in(path)
+    (part,) = tables_in(path)
     assert part.places(10) == [BEGINNING]
     assert len(read(part)) == 1_000
 
@@ -101,5 +101,5 @@ def test_what_is_packed_has_only_a_beginning(tmp_path: Path) -> None:
     images = making.write_idx(tmp_path / "idx", SOME)
     archive = making.write_zip(tmp_path / "d.zip", {"test.csv": making.csv_text(making.csv_rows(UNLABELLED))})
     for path in (packed, images, archive):
-        (part,) = parts_in(path)
+        (part,) = tables_in(path)
         assert part.places(10) == [BEGINNING]

@@ -24,14 +24,14 @@ from tests.tasks.data.reading import A_PLACE, ALL_KINDS, FORBIDDEN, GIVE, digits
 
 @pytest.fixture(scope="module")
 def sample() -> dict[str, Digits]:
-    return {name: digits_of(part) for name, part in source("sample").parts.items()}
+    return {name: digits_of(part) for name, part in source("sample").tables.items()}
 
 
 def test_sample_has_50_digits_a_class_set_apart_as_test_part(sample: dict[str, Digits]) -> None:
     assert list(np.bincount(sample["train"].known_labels)) == [450] * 10
     assert list(np.bincount(sample["test"].known_labels)) == [50] * 10
     assert source("sample").kind == "sample"
-    assert source("sample").parts["test"].file == "sample (mnist_5k.csv.gz)"
+    assert source("sample").tables["test"].file == "sample (mnist_5k.csv.gz)"
 
 
 def test_no_digit_of_the_sample_is_in_both_parts(sample: dict[str, Digits]) -> None:
@@ -48,8 +48,8 @@ def test_sample_is_shuffled_and_always_the_same(sample: dict[str, Digits]) -> No
 
 def test_sample_does_not_import_what_it_does_not_need() -> None:
     program = (
-        "import sys; from pathlib import Path; from tasks import settings, sources;"
-        "list(sources.recognise('sample', settings.Settings(Path())).parts['train'].read());"
+        "import sys; from pathlib import Path; from tasks import settings; from tasks.data import sources;"
+        "list(sources.recognise('sample', settings.Settings(Path())).tables['train'].read());"
         "print(*{'mlxtend', 'pandas', 'scipy', 'sklearn', 'httpx', 'kaggle', 'prefect'} & set(sys.modules))"
     )
     root = Path(__file__).parents[3]
@@ -64,7 +64,7 @@ def test_kaggle_zip_has_a_labelled_train_part_and_an_unlabelled_test_part(tmp_pa
     train, test = making.digits(30), making.digits(10, start=30)
     found = source(making.write_kaggle_zip(tmp_path / "digit-recognizer.zip", train, test))
     assert (found.kind, found.files) == ("csv", (tmp_path / "digit-recognizer.zip",))
-    parts = found.parts
+    parts = found.tables
     assert {name: (part.name, part.file, part.labelled) for name, part in parts.items()} == {
         "train": ("train", "digit-recognizer.zip/train.csv", True),
         "test": ("test", "digit-recognizer.zip/test.csv", False),
@@ -76,7 +76,7 @@ def test_kaggle_zip_has_a_labelled_train_part_and_an_unlabelled_test_part(tmp_pa
 
 
 def test_a_part_can_be_read_again(tmp_path: Path) -> None:
-    part = source(making.write_csv(tmp_path / "train.csv", making.digits(12))).parts["train"]
+    part = source(making.write_csv(tmp_path / "train.csv", making.digits(12))).tables["train"]
     assert len(digits_of(part)) == len(digits_of(part)) == 12
 
 
@@ -104,7 +104,7 @@ def test_folder_passes_over_what_holds_no_digits(tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     found = source(tmp_path)
     assert found.files == (tmp_path / "test.csv", tmp_path / "train.csv.gz")
-    assert [part.file for part in found.parts.values()] == [
+    assert [part.file for part in found.tables.values()] == [
         f"{tmp_path.name}/train.csv.gz",
         f"{tmp_path.name}/test.csv",
     ]
@@ -115,17 +115,17 @@ def test_mnist_folder_has_a_labelled_test_part(tmp_path: Path) -> None:
     making.write_idx(tmp_path, making.digits(30), "train")
     found = source(tmp_path)
     assert (found.kind, len(found.files)) == ("idx", 4)
-    assert {name: (part.labelled, len(digits_of(part))) for name, part in found.parts.items()} == {
+    assert {name: (part.labelled, len(digits_of(part))) for name, part in found.tables.items()} == {
         "train": (True, 30),
         "test": (True, 20),
     }
-    assert found.parts["train"].columns is None
+    assert found.tables["train"].columns is None
 
 
 def test_labelled_csv_named_test_is_the_test_part(tmp_path: Path) -> None:
     making.write_csv(tmp_path / "test.csv", making.digits(10))
     making.write_csv(tmp_path / "digits.csv", making.digits(20))
-    assert {name: len(digits_of(part)) for name, part in source(tmp_path).parts.items()} == {"train": 20, "test": 10}
+    assert {name: len(digits_of(part)) for name, part in source(tmp_path).tables.items()} == {"train": 20, "test": 10}
 
 
 def test_parquet_folder_gives_its_rows_numbers_of_its_own(tmp_path: Path) -> None:
@@ -136,15 +136,15 @@ def test_parquet_folder_gives_its_rows_numbers_of_its_own(tmp_path: Path) -> Non
     (tmp_path / "manifest.json").write_text("{}")
     pq.write_table(pa.table({"row": [1]}), tmp_path / "rejected.parquet")
     found = source(tmp_path)
-    assert (found.kind, found.parts["test"].labelled) == ("parquet", False)
-    assert list(digits_of(found.parts["train"]).ids) == list(range(1, 13))
-    assert np.array_equal(digits_of(found.parts["train"]).images, some.images)
+    assert (found.kind, found.tables["test"].labelled) == ("parquet", False)
+    assert list(digits_of(found.tables["train"]).ids) == list(range(1, 13))
+    assert np.array_equal(digits_of(found.tables["train"]).images, some.images)
 
 
 def test_label_over_9_in_parquet_is_a_fault(tmp_path: Path) -> None:
     some = making.digits(12)
     digit_files.write(tmp_path / "a.parquet", Digits(some.ids, some.images, some.known_labels + np.uint8(1)))
-    (batch,) = source(tmp_path / "a.parquet").parts["train"].read()
+    (batch,) = source(tmp_path / "a.parquet").tables["train"].read()
     assert [(fault.row, fault.received) for fault in batch.faults] == [(10, "'10'")]
 
 
@@ -371,5 +371,5 @@ SHARED = Path(__file__).parents[4] / "shared" / "data"
 
 @pytest.mark.skipif(not (SHARED / "digit-recognizer.zip").exists(), reason="Kaggle's digits are not here")
 def test_all_of_kaggle_is_read() -> None:
-    parts = source(SHARED / "digit-recognizer.zip").parts
+    parts = source(SHARED / "digit-recognizer.zip").tables
     assert {name: len(digits_of(part)) for name, part in parts.items()} == {"train": 42_000, "test": 28_000}

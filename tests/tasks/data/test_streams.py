@@ -111,5 +111,5 @@ def test_zip_without_digits_is_refused(tmp_path: Path, members: dict[str, bytes]
 
 def test_zip_is_never_unpacked_to_disk(kaggle: Path) -> None:
     before = sorted(kaggle.parent.iterdir())
-    digits_of(source(kaggle).parts["train"])
+    digits_of(source(kaggle).tables["train"])
     assert sorted(kaggle.parent.iterdir()) == before

@@ -18,7 +18,7 @@ from tasks.reports.report import (
     DataFacts,
     Evaluation,
     Mistake,
-    Part,
+    Split,
     Suspect,
     findings,
     headline,
@@ -82,7 +82,7 @@ def context() -> Context:
         parameters={"epochs": 9, "augmentation": {"rotation": 10}},
         data=DataFacts(
             source="5,000 digits",
-            parts=[Part("train", 400, [40] * 10), Part("validation", 100, [10] * 10), Part("test", 50, None)],
+            parts=[Split("train", 400, [40] * 10), Split("validation", 100, [10] * 10), Split("test", 50, None)],
             duplicates=1,
             quarantined=3,
             warnings=["train: 1 duplicate image"],

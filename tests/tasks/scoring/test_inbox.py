@@ -122,7 +122,7 @@ def test_a_file_at_which_run_after_run_ends_is_set_aside(folders: Inbox) -> None
 # SIGKILL before a certain step; `pathlib` does all of them.
 KILLED = """
 import os, pathlib, shutil, signal, sys
-from tasks import inbox
+from tasks.scoring import inbox
 from tasks.scoring.inbox import Inbox
 from tasks.store import Artifact
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tasks.data import digits
-from tasks.data.tables import Part
+from tasks.data.tables import Table
 from tasks.errors import DataError
 from tasks.scoring.inputs import content, find, spool
 from tasks.settings import Settings
@@ -19,11 +19,11 @@ SOME = making.digits(30)
 UNLABELLED = making.unlabelled(SOME)
 
 
-def found(*given: str | Path, folder: Path) -> list[Part]:
+def found(*given: str | Path, folder: Path) -> list[Table]:
     return find([str(one) for one in given], Settings(home=folder), folder)
 
 
-def images(part: Part) -> np.ndarray:
+def images(part: Table) -> np.ndarray:
     return digits.concatenate(batch.digits for batch in part.read()).images
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.data.tables import Part
+from tasks.data.tables import Table
 from tasks.errors import DataError, DriftError, StoreError, UsageError
 from tasks.models.scorer import Scorer, default_model
 from tasks.scoring import scores, shards
@@ -22,13 +22,13 @@ from tests.conftest import Chain
 SOME = making.digits(700)
 
 
-def parts_of(path: Path) -> list[Part]:
+def tables_of(path: Path) -> list[Table]:
     return find([str(path)], Settings(home=path.parent), path.parent)
 
 
 def score(chain: Chain, path: Path, store: Store, *, workers: int = 1, **options: object) -> Artifact:
     """Scores in a store of their own, by the chain's package."""
-    return scores.score(store, chain.package, parts_of(path), Options(**options), workers=workers)  # type: ignore[arg-type]
+    return scores.score(store, chain.package, tables_of(path), Options(**options), workers=workers)  # type: ignore[arg-type]
 
 
 def files(made: Artifact) -> dict[str, bytes]:
@@ -92,7 +92,7 @@ def test_what_was_scored_before_a_kill_is_not_scored_again(
     chain: Chain, table: Path, store: Store, finished: list[int]
 ) -> None:
     undisturbed = files(score(chain, table, Store(store.root / "undisturbed"), shard_rows=150))
-    planned = scores.plan(store, chain.package, parts_of(table), Options(shard_rows=150))
+    planned = scores.plan(store, chain.package, tables_of(table), Options(shard_rows=150))
     shards.score_piece(planned.job, shards.Piece(0))
     times = {}
     for number in range(5):
@@ -205,7 +205,7 @@ def test_a_package_of_an_earlier_version_is_told(chain: Chain, table: Path, tmp_
     manifest["files"] = {"int8.tflite": {"bytes": len(form), "sha256": hashlib.sha256(form).hexdigest()}}
     (old.path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(StoreError, match="packaged before confidences were calibrated; to go on, run `digits run`"):
-        scores.plan(store, old, parts_of(table), Options())
+        scores.plan(store, old, tables_of(table), Options())
 
 
 def test_an_output_that_is_there_is_not_overwritten_unasked(tmp_path: Path) -> None:
