@@ -58,11 +58,12 @@ def plain(source: str, home: Path) -> dict[str, float]:
 INGEST = """
 import json, pathlib, sys, time
 import flows
-from tasks import settings, sources
-from tasks.ingest import read_part
-part = sources.recognise(sys.argv[1], settings.load()).tables["train"]
+from tasks import settings
+from tasks.data import sources
+from tasks.ingest import read_table
+table = sources.recognise(sys.argv[1], settings.load()).tables["train"]
 wall, cpu = time.perf_counter(), time.process_time()
-read_part(part, pathlib.Path("ours.parquet"), [])
+read_table(table, pathlib.Path("ours.parquet"), [])
 print(json.dumps({"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}))
 """
 
