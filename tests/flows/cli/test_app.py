@@ -8,7 +8,7 @@ import pytest
 
 from tasks.training import recipes
 from tests import making
-from tests.command import PROGRAM, ROOT, digits
+from tests.command import PROGRAM, digits
 from tests.conftest import Chain
 
 COMMANDS = {
@@ -156,12 +156,3 @@ def test_verify_names_what_is_damaged(tmp_path: Path) -> None:
     assert run.returncode == 1
     assert run.stdout == f"{dataset.name}: train.parquet: damaged, its sha256 is not the one recorded\n"
     assert run.stderr.startswith("digits: 1 of the files recorded are not what was written; to go on, remove")
-
-
-def test_every_command_and_option_is_in_the_readme(tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text()
-    for command in COMMANDS:
-        assert f"digits {command}" in readme
-    helps = [digits(command, "--help", home=tmp_path).stdout for command in COMMANDS]
-    options = re.findall(r"--[a-z-]+", "".join(helps))
-    assert {option for option in options if option != "--help" and option not in readme} == set()
