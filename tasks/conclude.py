@@ -20,7 +20,7 @@ def conclude(
     """The report on a model whose package was decided on."""
     decided = {
         "promoted": decision.promoted,
-        "champion": decision.champion,
+        "champion": decision.previous,
         "by": decision.by,
         "because": decision.because,
         "reasons": registry.reasons(decision),

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tasks import registry
-from tasks.store import Store, damage
+from tasks.store import Store, find_damage
 from tests import making
 from tests.command import PROGRAM, environment
 
@@ -83,16 +83,8 @@ class Soak:
                 return process.wait()
 
     def look(self) -> None:
-        """Everything published is whole, and the champion is there, or was never made."""
-        for artifact in self.store.all():
-            self.counts.losses += [f"{artifact.name}: {line}" for line in damage(artifact)]
-        try:
-            champion = registry.champion_package(self.store)
-        except Exception as error:
-            self.counts.losses.append(f"champion: {error}")
-            return
-        if champion is None and any(decision.promoted for decision in registry.history(self.store)):
-            self.counts.losses.append("champion: gone")
+        """Count what is damaged or gone: of what was published, of the champion and of its log."""
+        self.counts.losses += [*find_damage(self.store), *registry.damage(self.store)]
 
     def compare(self, call: list[str]) -> None:
         """What a disturbed run wrote against what an undisturbed one writes, without Prefect and in one process."""

@@ -15,7 +15,8 @@ from flows.cli import operations, registry
 from flows.cli.terminal import age, display, size
 from tasks import settings
 from tasks.errors import DigitsError, StoreError
-from tasks.store import Artifact, Store, damage, lineage
+from tasks.store import Artifact, Store, find_damage, lineage
+from tasks.words import counted
 
 if TYPE_CHECKING:
     from tasks.scoring.scores import Options
@@ -263,19 +264,23 @@ def show(artifact_id: Annotated[str, typer.Argument(metavar="ID", help="An id, i
 
 @app.command()
 def verify() -> None:
-    """Recompute every checksum and name what is damaged."""
-    artifacts = _store().all()
-    damaged = 0
-    for artifact in artifacts:
-        for line in damage(artifact):
-            print(f"{artifact.name}: {line}")
-            damaged += 1
-    if damaged:
+    """Recompute every checksum, and name what is damaged or gone."""
+    from itertools import chain
+
+    from tasks.registry import decisions
+
+    store = _store()
+    faults = 0
+    for line in chain(find_damage(store), decisions.damage(store)):
+        print(line)
+        faults += 1
+    if faults:
         raise StoreError(
-            f"{damaged} of the files recorded are not what was written",
-            remedy="remove the folders named above and run again, or put them back from a copy",
+            f"{counted(faults, 'fault')} found",
+            file=str(store.root),
+            remedy="put back from a copy what is named above, or remove its folders and run again",
         )
-    print(f"all {len(artifacts):,} artifacts are what was written")
+    print(f"{counted(len(store.all()), 'artifact')} verified: nothing is damaged or missing")
 
 
 operations.add_to(app)

@@ -13,7 +13,7 @@ from tasks.store import Artifact, Store
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from tasks.registry import Decision, Entry, Reign
+    from tasks.registry import Decision, PackageSummary, Reign
     from tasks.registry.difference import Difference
 
 Because = Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, for whoever asks later.")]
@@ -33,7 +33,7 @@ def models(
             raise StoreError("nothing has been decided yet", remedy="start with `digits run`")
         display(_decision_table(decisions))
         return
-    entries = registry.entries(store)
+    entries = registry.package_summaries(store)
     if not entries:
         raise StoreError("there are no packages yet", remedy="make one with `digits run`")
     display(_model_table(entries))
@@ -128,7 +128,7 @@ def _store() -> Store:
 # --- models -----------------------------------------------------------------------------------------------------
 
 
-def _model_table(entries: "list[Entry]") -> "Table":
+def _model_table(entries: "list[PackageSummary]") -> "Table":
     from rich.table import Table
 
     columns = ("", "id", "recipe", "data", "accuracy", "calibration error", "size", "age", "champion")
@@ -148,7 +148,7 @@ def _model_table(entries: "list[Entry]") -> "Table":
     return table
 
 
-def _recipe(entry: "Entry") -> str:
+def _recipe(entry: "PackageSummary") -> str:
     return f"{entry.recipe}, refitted" if entry.refitted else str(entry.recipe)
 
 
@@ -187,7 +187,7 @@ def _verdict(decision: "Decision") -> str:
 
 
 def _told(decision: "Decision") -> str:
-    before = f", before it {decision.champion}" if decision.champion else ""
+    before = f", before it {decision.previous}" if decision.previous else ""
     return f"{decision.package} is the champion{before}: {decision.because}"
 
 

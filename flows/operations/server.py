@@ -20,7 +20,7 @@ from flows.operations.daemons import Daemon
 from flows.operations.embedded_server import NO_ANSWER, answer, end_with_this_process
 from tasks.errors import StoreError, UsageError
 from tasks.settings import Settings
-from tasks.store.locks import tried
+from tasks.store.locks import try_lock
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
@@ -231,7 +231,7 @@ def _answers(api: str, auth: str | None) -> bool:
 def _alone(operations: Operations) -> Iterator[None]:
     """No other `up` is at work meanwhile. Raises: UsageError."""
     operations.server.folder.mkdir(parents=True, exist_ok=True)
-    with tried(operations.server.folder / "lock") as ours:
+    with try_lock(operations.server.folder / "lock") as ours:
         if not ours:
             raise UsageError("another `digits up` is at work", remedy="wait until it has ended")
         yield

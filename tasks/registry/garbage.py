@@ -1,18 +1,16 @@
-"""What nothing refers to any more: artifacts, and what killed runs have left; found, and taken away.
+"""Garbage: artifacts that nothing refers to any more, and what killed runs have left; found, and taken away.
 
 Kept are, each with everything that it was made from:
 - every package that ever was champion, and the newest one;
 - scores, comparisons and tunings of the last `keep_days` days;
 - what was made or used within a day, and what the same flow run made: a run may be at work on it. Where some work has
   been under way for longer, the day counts from its beginning;
-and what evaluations and reports say of the models that are kept. Of what killed runs left behind, what can be gone on
-from (checkpoints, shards) is kept for `keep_days` days as well. What a living process holds a lock on is never touched.
+and the evaluations and reports of the models that are kept. Of what killed runs left behind, what can be gone on from
+(checkpoints, shards) is kept for `keep_days` days as well. What a living process holds a lock on is never touched, nor
+what lies behind a symbolic link: it is not ours.
 """
 
 import contextlib
-import os
-import re
-import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,14 +19,14 @@ from typing import Literal
 
 from tasks import registry
 from tasks.errors import StoreError
-from tasks.store import MANIFEST, Artifact, Manifest, Store
-from tasks.store.locks import tried
+from tasks.store import Artifact, Manifest, Store
+from tasks.store.drafts import drafts, is_alive, is_elsewhere
+from tasks.store.locks import try_lock
 from tasks.training.studies import DATABASE
 
 DAY = timedelta(days=1)
-SAID = ("evaluation", "report")
+ABOUT_MODELS = ("evaluation", "report")
 RESULTS = ("scores", "comparison", "tuning")  # what is for people, and ages
-ID = re.compile(r"[0-9a-f]{12}(-\d+)?")
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Garbage:
 
 
 @dataclass(frozen=True)
-class Known:
+class Published:
     """A published artifact with its manifest. used: when it was made, or last used by a run."""
 
     artifact: Artifact
@@ -52,118 +50,138 @@ class Known:
 
 
 def find(store: Store, *, keep_days: int = 30, now: datetime | None = None) -> list[Garbage]:
-    """What can go, artifacts first, each before what it was made from. now: a time with its zone.
+    """Return what can go, artifacts first, each before what it was made from. now: a time with its zone.
 
     Raises: StoreError if champion.json or a manifest cannot be read: what it refers to is then not known.
     """
     now = now or datetime.now(UTC)
     old = now - timedelta(days=keep_days)
-    known = {one.artifact.name: one for one in map(_known, store.all())}
-    kept = _kept(store, known, old, min([now, *_works(store, old)]) - DAY)
-    gone = [one for one in reversed(known.values()) if one.artifact.name not in kept]
-    return [
-        *(_garbage("artifact", one.artifact.name, one.artifact.path, one.used) for one in gone),
-        *_leftovers(store, old, now - DAY),
-        *_studies(store, kept),
+    published = {artifact.name: _published(artifact) for artifact in store.all()}
+    kept = _kept(store, published, old, min([now, *_starts_of_works(store, old)]) - DAY)
+    for folder in store.lost():
+        if Artifact.at(folder).name in kept:
+            Artifact.at(folder).manifest()  # raises
+    garbage = [
+        _garbage("artifact", name, item.artifact.path, item.used)
+        for name, item in reversed(published.items())
+        if name not in kept
     ]
+    garbage += _leftovers(store, old, now - DAY)
+    return [item for item in garbage if _is_inside(store, item.path)] + _studies(store, kept)
 
 
 def remove(store: Store, *, keep_days: int = 30, now: datetime | None = None) -> Iterator[Garbage]:
-    """Take away, one by one, what `find` finds; yields what is gone. Nothing is promoted meanwhile.
+    """Take away, one by one, what `find` returns; yield what is gone. Nothing is promoted meanwhile.
 
     What is taken into use in the meantime stays.
     Raises: as `find`; StoreError if the folder cannot be written.
     """
     with registry.deciding(store):
-        yield from (one for one in find(store, keep_days=keep_days, now=now) if _removed(store, one))
+        yield from (item for item in find(store, keep_days=keep_days, now=now) if _remove(store, item))
 
 
 # --- What is kept -----------------------------------------------------------------------------------------------
 
 
-def _kept(store: Store, known: dict[str, Known], old: datetime, young: datetime) -> set[str]:
-    """Names of artifacts. old, young: what was used later counts, for RESULTS and for everything."""
-    packages = [name for name, one in known.items() if one.artifact.kind == "package"]
-    recent = {name for name, one in known.items() if one.used > young}
-    runs = {known[name].manifest.flow_run for name in recent} - {None}
+def _kept(store: Store, published: dict[str, Published], old: datetime, young: datetime) -> set[str]:
+    """Return the names of artifacts to keep, also of such as are gone.
+
+    old, young: what was used later is kept: of RESULTS, and of all kinds.
+    """
+    packages = [name for name, item in published.items() if item.artifact.kind == "package"]
+    recent = {name for name, item in published.items() if item.used > young}
+    runs = {published[name].manifest.flow_run for name in recent} - {None}
     roots = {
         *registry.champions_ever(store),
         *packages[-1:],
         *recent,
-        *(name for name, one in known.items() if one.manifest.flow_run in runs),
-        *(name for name, one in known.items() if one.artifact.kind in RESULTS and one.used > old),
+        *(name for name, item in published.items() if item.manifest.flow_run in runs),
+        *(name for name, item in published.items() if item.artifact.kind in RESULTS and item.used > old),
     }
-    kept = _with_ancestors(roots, known)
-    # What is said of a model that is kept; its data are kept with it.
-    said = {name for name, one in known.items() if one.artifact.kind in SAID and kept & {*_subject_of(one)}}
-    return _with_ancestors(kept | said, known)
+    kept = _with_references(roots, published)
+    about_kept = {
+        name
+        for name, item in published.items()
+        if item.artifact.kind in ABOUT_MODELS and not kept.isdisjoint(_models_of(item.manifest))
+    }
+    return _with_references(kept | about_kept, published)
 
 
-def _with_ancestors(names: Iterable[str], known: dict[str, Known]) -> set[str]:
-    found: set[str] = set()
+def _with_references(names: Iterable[str], published: dict[str, Published]) -> set[str]:
+    reached: set[str] = set()
     waiting = list(names)
     while waiting:
         name = waiting.pop()
-        if name in known and name not in found:
-            found.add(name)
-            waiting += _references(known[name])
-    return found
+        if name not in reached:
+            reached.add(name)
+            waiting += published[name].manifest.references if name in published else []
+    return reached
 
 
-def _references(one: Known) -> list[str]:
-    """What it was made from, and what its figures name: a tuning its best model, a refitted model its judged twin."""
-    return [*one.manifest.inputs, *(value for value in one.manifest.metrics.values() if isinstance(value, str))]
+def _models_of(manifest: Manifest) -> list[str]:
+    return [name for name in manifest.inputs if name.startswith(("model/", "package/"))]
 
 
-def _subject_of(one: Known) -> list[str]:
-    return [name for name in one.manifest.inputs if name.startswith(("model/", "package/"))]
-
-
-def _known(artifact: Artifact) -> Known:
+def _published(artifact: Artifact) -> Published:
     manifest = artifact.manifest()
-    return Known(artifact, manifest, max(datetime.fromisoformat(manifest.created), _time(artifact.path)))
+    return Published(artifact, manifest, max(datetime.fromisoformat(manifest.created), _written(artifact.path)))
 
 
-def _works(store: Store, old: datetime) -> Iterator[datetime]:
-    """When each work began that is under way, as far as it can be known; that of another machine may be, till `old`."""
-    for draft in (store.root / ".drafts").glob("*"):
-        if _lives(draft) or (_elsewhere(draft) and _newest(draft) > old):
-            yield _time(draft)
+def _starts_of_works(store: Store, old: datetime) -> list[datetime]:
+    """Return when each work began that is under way.
+
+    One of another machine counts as such while anything in it was written after `old`.
+    """
+    return [
+        _written(draft)
+        for draft in drafts(store.root)
+        if is_alive(draft) or (is_elsewhere(draft) and _last_written(draft) > old)
+    ]
 
 
 # --- What killed runs have left ---------------------------------------------------------------------------------
 
 
 def _leftovers(store: Store, old: datetime, young: datetime) -> Iterator[Garbage]:
-    """old: what can be gone on from counts if it was used before. young: the same for everything else."""
-    scratch = store.root / ".scratch"
+    """Yield what runs have left that are gone.
+
+    old: what can be gone on from counts if it was used before. young: the same for everything else.
+    """
     # A lock of its own is all that some have left.
-    for path in sorted({path.with_name(path.name.removesuffix(".lock")) for path in scratch.glob("*")}):
-        used = max((_newest(one) for one in (path, _lock(path)) if one.exists()), default=young)
+    works = {path.with_name(path.name.removesuffix(".lock")) for path in (store.root / ".scratch").glob("*")}
+    for path in sorted(works):
+        times = [_last_written(file) for file in (path, _lock_of(path)) if file.exists()]
+        used = max(times, default=young)
         # A folder with a @ was a second run's, which nobody goes on from.
-        if used < (young if "@" in path.name else min(old, young)) and not _locked(path):
+        limit = young if "@" in path.name else min(old, young)
+        if used < limit and not _is_held(_lock_of(path)):
             yield _garbage("leftover", f".scratch/{path.name}", path, used)
-    for path in sorted((store.root / ".drafts").glob("*")):
-        used = _newest(path)
-        if used < (min(old, young) if _elsewhere(path) else young) and not _lives(path):
+    for path in drafts(store.root):
+        used = _last_written(path)
+        limit = min(old, young) if is_elsewhere(path) else young
+        if used < limit and not is_alive(path):
             yield _garbage("leftover", f".drafts/{path.name}", path, used)
-    unmade = (
-        path for path in store.root.glob("[!._]*/*") if ID.fullmatch(path.name) and not (path / MANIFEST).exists()
-    )
-    for path in sorted([*store.root.glob(".standard-input-*"), *store.root.glob("champion.*.draft"), *unmade]):
-        used = _newest(path)
+    for path in sorted([*store.root.glob(".standard-input-*"), *store.root.glob(".*.draft"), *store.lost()]):
+        used = _last_written(path)
         if used < young:
             yield _garbage("leftover", path.relative_to(store.root).as_posix(), path, used)
 
 
-def _studies(store: Store, kept: set[str]) -> Iterator[Garbage]:
-    """Studies on data that are gone or will be: nothing can be tried in them again. None while a tuning goes on."""
+def _is_inside(store: Store, path: Path) -> bool:
+    """Return whether a path lies below the store's folder without a symbolic link on the way or at its end."""
+    return path.resolve() == store.root.resolve() / path.relative_to(store.root)
+
+
+def _studies(store: Store, kept: set[str]) -> list[Garbage]:
+    """Return the studies on data that are gone or will be: nothing can be tried in them again.
+
+    None are returned while a tuning goes on.
+    """
     path = store.root / DATABASE
-    if not path.exists() or _held(store.root / f".{DATABASE}.lock"):
-        return
-    for name in _study_names(path):
-        if name.partition(" ")[0] not in kept:
-            yield Garbage("study", f"study {name}", path, 0, _time(path))
+    if not path.exists() or _is_held(store.root / f".{DATABASE}.lock"):
+        return []
+    names = [name for name in _study_names(path) if name.partition(" ")[0] not in kept]
+    return [Garbage("study", f"study {name}", path, 0, _written(path)) for name in names]
 
 
 def _study_names(path: Path) -> list[str]:
@@ -185,73 +203,51 @@ def _study_names(path: Path) -> list[str]:
 # --- Taking away ------------------------------------------------------------------------------------------------
 
 
-def _removed(store: Store, one: Garbage) -> bool:
-    """Whether it could be taken away: not where somebody has come to use it."""
-    if one.kind == "study":
-        return _study_removed(store, one)
-    if one.kind == "artifact":
-        if not one.path.exists() or _time(one.path) > one.used:
+def _remove(store: Store, item: Garbage) -> bool:
+    """Take something away, unless somebody has come to use it; return whether it is gone."""
+    if item.kind == "study":
+        return _remove_study(store, item)
+    if item.kind == "artifact":
+        if not item.path.exists() or _written(item.path) > item.used:
             return False
-        store.remove(one.path)
+        store.remove(item.path)
         return True
-    with _alone(_lock(one.path)) as alone:
-        if not alone or (one.path.exists() and _newest(one.path) > one.used):
+    lock = _lock_of(item.path)
+    with _try_existing_lock(lock) as ours:
+        if not ours or (item.path.exists() and _last_written(item.path) > item.used):
             return False
-        store.remove(one.path)
+        store.remove(item.path)
         # Nobody waits for this lock, so whoever comes from now on makes a new file.
-        store.remove(_lock(one.path))
+        store.remove(lock)
     return True
 
 
-def _study_removed(store: Store, one: Garbage) -> bool:
+def _remove_study(store: Store, item: Garbage) -> bool:
     import optuna
 
-    with _alone(store.root / f".{DATABASE}.lock") as alone:
-        if alone:
-            optuna.delete_study(study_name=one.name.removeprefix("study "), storage=f"sqlite:///{one.path}")
-    return alone
+    with _try_existing_lock(store.root / f".{DATABASE}.lock") as ours:
+        if ours:
+            optuna.delete_study(study_name=item.name.removeprefix("study "), storage=f"sqlite:///{item.path}")
+    return ours
 
 
 @contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[bool]:
-    """Whether nobody holds a lock; nobody gets it meanwhile. One that does not exist stays so: nobody can hold it."""
+def _try_existing_lock(lock: Path) -> Iterator[bool]:
+    """Try to take a lock; yield whether nobody else holds it. A file that is not there is not made."""
     if not lock.exists():
         yield True
         return
-    with tried(lock) as ours:
+    with try_lock(lock) as ours:
         yield ours
 
 
-def _held(lock: Path) -> bool:
-    with _alone(lock) as alone:
-        return not alone
+def _is_held(lock: Path) -> bool:
+    with _try_existing_lock(lock) as ours:
+        return not ours
 
 
-def _lock(path: Path) -> Path:
+def _lock_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.lock")
-
-
-def _locked(path: Path) -> bool:
-    return _held(_lock(path))
-
-
-def _lives(draft: Path) -> bool:
-    """Whether the process that a draft is named after, of this machine, lives."""
-    parts = draft.name.split("@")
-    if len(parts) < 4 or _elsewhere(draft):
-        return False
-    try:
-        os.kill(int(parts[2]), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _elsewhere(draft: Path) -> bool:
-    """Whether a draft is another machine's, whose processes cannot be asked for."""
-    return f"@{socket.gethostname()}@" not in draft.name
 
 
 # --- Times and sizes --------------------------------------------------------------------------------------------
@@ -262,7 +258,7 @@ def _garbage(kind: Literal["artifact", "leftover"], name: str, path: Path, used:
 
 
 def _files(path: Path) -> list[Path]:
-    return [one for one in (path.rglob("*") if path.is_dir() else [path]) if one.is_file()]
+    return [file for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
 
 
 def _size(path: Path) -> int:
@@ -271,13 +267,13 @@ def _size(path: Path) -> int:
     return 0
 
 
-def _newest(path: Path) -> datetime:
-    """When anything in a folder that is still written to was last written."""
-    return max([_time(path), *map(_time, _files(path))])
+def _last_written(path: Path) -> datetime:
+    """Return when anything in a folder that is still written to was last written."""
+    return max([_written(path), *map(_written, _files(path))])
 
 
-def _time(path: Path) -> datetime:
-    """When it was last written; of an artifact's folder, when a run last used it (`Store.in_use`)."""
+def _written(path: Path) -> datetime:
+    """Return when a path was last written; of an artifact's folder, when a run last used it (`Store.mark_used`)."""
     with contextlib.suppress(OSError):
         return datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    return datetime.now(UTC)  # what vanishes while it is looked at is in use
+    return datetime.now(UTC)  # what vanishes meanwhile is in use

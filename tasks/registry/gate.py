@@ -8,8 +8,8 @@ package      The form that scores agrees with Keras, as packaging found.
 calibration  The log loss of the calibrated probabilities on those images is not higher beyond noise (paired t-test).
 classes      No digit is read worse beyond noise (McNemar's test for each, with Holm's correction for ten).
 
-The last two are what accuracy does not see; of them only what is beyond noise counts, as each looks at less than all
-that is known: to ask for "no worse at all" ten times over would refuse a better model nearly always.
+The last two see what accuracy does not. In them only a difference beyond noise counts: to ask ten times over for "no
+worse at all" would refuse a better model nearly always.
 """
 
 from collections.abc import Sequence
@@ -29,8 +29,8 @@ LEVEL = 0.05  # a p below it is beyond noise
 
 
 @dataclass(frozen=True)
-class Check:
-    """One thing that was looked at: whether it is as it should be, and what was found, in words."""
+class GateCheck:
+    """One of the four: whether the package passes, and why, in words."""
 
     name: str
     passed: bool
@@ -39,9 +39,9 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What all checks together say; there is at least one. evidence: the figures, as promotions.jsonl keeps them."""
+    """The outcome of all checks; there is at least one. evidence: the figures, as promotions.jsonl keeps them."""
 
-    checks: Sequence[Check]
+    checks: Sequence[GateCheck]
     evidence: dict[str, float]
 
     @property
@@ -50,63 +50,63 @@ class Verdict:
 
     @property
     def because(self) -> str:
-        """What was decisive: every check that failed, or the first, which is the comparison, where none did."""
+        """The reasons of every check that failed; where none did that of the first, which is the comparison."""
         failed = [check.because for check in self.checks if not check.passed]
         return "; ".join(failed) or self.checks[0].because
 
     @property
     def reasons(self) -> list[str]:
-        """Every check in a line."""
+        """A line for every check."""
         return [f"{check.name} {'passed' if check.passed else 'failed'}: {check.because}" for check in self.checks]
 
 
 @dataclass(frozen=True)
 class Judged:
-    """How a package answers n images: right, bool (n,); loss, float (n,), minus the logarithm of the truth's share."""
+    """A package's answers to n images: right, bool (n,); loss, float (n,), minus the logarithm of the truth's share."""
 
     right: np.ndarray
     loss: np.ndarray
 
 
 def first(package: Artifact) -> Verdict:
-    """The verdict on a package where there is no champion yet."""
-    return Verdict([Check("accuracy", True, "it is the first"), agreement(package)], {})
+    """Return the verdict on a package where there is no champion yet."""
+    return Verdict([GateCheck("accuracy", True, "it is the first"), agreement(package)], {})
 
 
 def judge(store: Store, package: Artifact, champion: Artifact, prepared: Artifact) -> Verdict:
-    """The verdict on a package beside the champion's, on the validation part that is new to both.
+    """Compare a package with the champion's on those images of the validation part that are new to both.
 
     Raises: StoreError if either is not what was written.
     """
     judging = _new_images(store, champion, prepared)
     if len(judging) < LEAST_IMAGES:
         few = f"only {len(judging)} of its validation images are new to the champion, too few to compare on"
-        return Verdict([Check("accuracy", False, few), agreement(package)], {})
+        return Verdict([GateCheck("accuracy", False, few), agreement(package)], {})
     return compare(package, champion, judging)
 
 
 def compare(package: Artifact, champion: Artifact, judging: Digits) -> Verdict:
-    """The verdict on images that neither has learned from. Raises: StoreError."""
+    """Compare a package with the champion's on images that neither has learned from. Raises: StoreError."""
     ours, theirs = _answered(package, judging), _answered(champion, judging)
     checks, evidence = held_against(ours, theirs, judging.known_labels, champion.id)
     return Verdict([checks[0], agreement(package), *checks[1:]], evidence)
 
 
-def agreement(package: Artifact) -> Check:
-    """Whether the form that scores answers as Keras does; packaging has found out."""
-    form = package.metrics["default"]
-    found = package.metrics["forms"][form]
-    said = (
-        f"{form} gives {found['agreement']:.2%} the same answers as Keras and loses "
-        f"{found['loss_points']:.2f} points of accuracy"
+def agreement(package: Artifact) -> GateCheck:
+    """Check that the form that scores answers as Keras does; packaging has measured it."""
+    metrics = package.metrics
+    form = metrics["forms"][metrics["default"]]
+    because = (
+        f"{metrics['default']} gives {form['agreement']:.2%} the same answers as Keras and loses "
+        f"{form['loss_points']:.2f} points of accuracy"
     )
-    return Check("package", bool(found["accepted"]), said)
+    return GateCheck("package", bool(form["accepted"]), because)
 
 
 def held_against(
     ours: Judged, theirs: Judged, truth: np.ndarray, champion: str
-) -> tuple[list[Check], dict[str, float]]:
-    """The checks that compare, accuracy first, and their figures.
+) -> tuple[list[GateCheck], dict[str, float]]:
+    """Return the checks that compare, accuracy first, and their figures.
 
     truth: uint8 (n,), 0–9. champion: its id, for the words.
     """
@@ -117,7 +117,8 @@ def held_against(
         f"{paired.only_first} that only it gets right, {paired.only_second} only the champion "
         f"(McNemar's p {paired.p_first_worse:.2g})"
     )
-    p_loss, p_classes = p_first_higher(ours.loss, theirs.loss), p_by_group(ours.right, theirs.right, truth)
+    p_loss = p_first_higher(ours.loss, theirs.loss)
+    p_classes = p_by_group(ours.right, theirs.right, truth)
     evidence = {
         "images": len(truth),
         "only_challenger": paired.only_first,
@@ -128,42 +129,43 @@ def held_against(
         "p_calibration_worse": p_loss,
         "p_class_worse": min(p_classes.values()),
     }
-    return [Check("accuracy", not_worse, accuracy), _calibration(evidence), _classes(p_classes)], evidence
+    return [GateCheck("accuracy", not_worse, accuracy), _calibration(evidence), _classes(p_classes)], evidence
 
 
-def _calibration(evidence: dict[str, float]) -> Check:
+def _calibration(evidence: dict[str, float]) -> GateCheck:
     p = evidence["p_calibration_worse"]
-    said = (
+    because = (
         f"{'calibration is worse' if p < LEVEL else 'not worse'} beyond noise: log loss {evidence['log_loss']:.4f}, "
         f"the champion's {evidence['log_loss_champion']:.4f} (p {p_value(p)})"
     )
-    return Check("calibration", p >= LEVEL, said)
+    return GateCheck("calibration", p >= LEVEL, because)
 
 
-def _classes(p_values: dict[int, float]) -> Check:
+def _classes(p_values: dict[int, float]) -> GateCheck:
     worse = [str(label) for label, p in p_values.items() if p < LEVEL]
     smallest = f"(smallest p {p_value(min(p_values.values()))})"
     if not worse:
-        return Check("classes", True, f"no digit is read worse beyond noise {smallest}")
-    return Check("classes", False, f"read worse beyond noise: {', '.join(worse)} {smallest}")
+        return GateCheck("classes", True, f"no digit is read worse beyond noise {smallest}")
+    return GateCheck("classes", False, f"read worse beyond noise: {', '.join(worse)} {smallest}")
 
 
 def _answered(package: Artifact, judging: Digits) -> Judged:
     from scipy.special import log_softmax
 
-    # A package of an earlier version has no calibration, and is taken as it is.
-    temperature = package.metrics.get("calibration", {}).get("temperature", 1.0)
-    logits, truth = Scorer(judged_model(package)).logits(judging.images), judging.known_labels
+    temperature = package.metrics["calibration"]["temperature"]
+    logits = Scorer(judged_model(package)).logits(judging.images)
+    truth = judging.known_labels
     shares = log_softmax(logits.astype(float) / temperature, axis=1)
     return Judged(logits.argmax(axis=1) == truth, -shares[np.arange(len(truth)), truth])
 
 
 def _new_images(store: Store, champion: Artifact, prepared: Artifact) -> Digits:
-    """Of the validation part, the images that the champion, or its judged twin, was not fitted on.
+    """Return the images of the validation part that the champion, or its judged twin, was not fitted on.
 
-    On those it was, it would look better than it is.
+    On those that it was fitted on, it would look better than it is.
     """
     validation = digits.read(prepared.path / "validation.parquet")
     learned = next(name for name in champion.manifest().inputs if name.startswith("prepared/"))
     train = digits.read(store.get(learned).path / "train.parquet")
-    return validation[~np.isin(digits.fingerprints(validation.images), digits.fingerprints(train.images))]
+    is_known = np.isin(digits.fingerprints(validation.images), digits.fingerprints(train.images))
+    return validation[~is_known]

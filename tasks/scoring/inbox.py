@@ -22,7 +22,7 @@ from tasks.errors import StoreError
 from tasks.scoring import scores
 from tasks.scoring.shards import written
 from tasks.store import Artifact
-from tasks.store.locks import tried
+from tasks.store.locks import try_lock
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ def _taken(folders: Inbox, name: str, held: contextlib.ExitStack) -> Claim | Non
             return None
         claim = Claim(folders, _free(folders, name))
         claim.folder.mkdir()
-        held.enter_context(tried(claim.folder / LOCK))
+        held.enter_context(try_lock(claim.folder / LOCK))
         source.rename(claim.folder / name)
         _count(claim)
     return claim
@@ -170,7 +170,7 @@ def _taken(folders: Inbox, name: str, held: contextlib.ExitStack) -> Claim | Non
 def _taken_up(claim: Claim, held: contextlib.ExitStack) -> bool:
     """Whether a claim of a run that is gone is ours now; not where nothing but renaming was left to do."""
     with _alone(claim.folders), _moving(claim.folders):
-        if not claim.folder.exists() or not held.enter_context(tried(claim.folder / LOCK)):
+        if not claim.folder.exists() or not held.enter_context(try_lock(claim.folder / LOCK)):
             return False
         if not claim.file or (claim.folder / RESULT).exists() or (claim.folder / REASON).exists():
             _settle(claim)

@@ -1,27 +1,19 @@
 """Versioned artifacts, what made them, locks, and the one way to write a file whole."""
 
-from tasks.store.store import (
-    MANIFEST,
-    Artifact,
-    Draft,
-    Manifest,
-    Metrics,
-    Store,
-    damage,
-    lineage,
-    read_manifest,
-    sha256,
-    unwritable,
-)
+from tasks.store.artifact import Artifact, sha256
+from tasks.store.drafts import Draft
+from tasks.store.manifest import MANIFEST, Manifest, read_manifest
+from tasks.store.store import Store, lineage, unwritable
+from tasks.store.verification import damage, find_damage
 
 __all__ = [
     "MANIFEST",
     "Artifact",
     "Draft",
     "Manifest",
-    "Metrics",
     "Store",
     "damage",
+    "find_damage",
     "lineage",
     "read_manifest",
     "sha256",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def tried(path: Path) -> Iterator[bool]:
-    """Whether the lock is ours meanwhile; nobody waits for one that another holds."""
+def try_lock(path: Path) -> Iterator[bool]:
+    """Try to take the lock without waiting; yield whether we hold it."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(path)

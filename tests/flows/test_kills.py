@@ -16,18 +16,19 @@ ROOT = Path(__file__).parent.parent.parent
 # What SIGKILL meets: a stage whose work is done and not yet published, or the champion without its line in the log.
 PROGRAM = """
 import os, signal, sys
-from tasks import registry, store
+from tasks.registry import decisions
+from tasks.store import Store
 
 victim = sys.argv.pop(1)
-publish, append = store.Store._publish, registry._append
+publish = Store._publish
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
 if victim == "promotion":
-    registry._append = die
+    decisions._append = die
 elif victim:
-    store.Store._publish = lambda self, draft, manifest: (
+    Store._publish = lambda self, draft, manifest: (
         die() if manifest.kind == victim else publish(self, draft, manifest)
     )
 

@@ -1,8 +1,5 @@
 """The champion changes hands only when the newcomer is not worse on the same images."""
 
-import json
-from dataclasses import asdict
-
 import pytest
 
 from tasks import registry
@@ -32,6 +29,16 @@ def test_asking_again_about_the_champion_changes_nothing(chain: Chain, shelf: St
     first = promote(shelf, chain.package, chain.prepared)
     assert promote(shelf, chain.package, chain.prepared) == first
     assert registry.history(shelf) == [first]
+
+
+def test_a_champion_whose_pointer_was_removed_becomes_champion_again(chain: Chain, shelf: Store) -> None:
+    """The remedy for a damaged champion.json is to remove it: the next run must write it."""
+    promote(shelf, chain.package, chain.prepared)
+    (shelf.root / "champion.json").unlink()
+    decision = promote(shelf, chain.package, chain.prepared)
+    assert (decision.promoted, decision.because) == (True, "it is the first")
+    assert registry.champion_package(shelf) == chain.package
+    assert [past.package for past in registry.history(shelf)] == [chain.package.name] * 2
 
 
 @pytest.fixture
@@ -98,13 +105,17 @@ def test_images_that_the_champion_has_learned_from_do_not_count(chain: Chain, sh
     assert 100 < decision.evidence["images"] < 260
 
 
-def test_a_champion_that_is_gone_is_told_with_the_way_out(chain: Chain, shelf: Store, newcomer: Artifact) -> None:
+def test_a_champion_that_is_gone_is_told_with_a_way_out_that_works(
+    chain: Chain, shelf: Store, newcomer: Artifact
+) -> None:
     promote(shelf, chain.package, chain.prepared)
-    text = (shelf.root / "champion.json").read_text().replace(chain.package.name, "package/lost")
-    (shelf.root / "champion.json").write_text(text)
-    with pytest.raises(StoreError, match="the champion's package is gone: package/lost; to go on, put it back"):
+    path = shelf.root / "champion.json"
+    path.write_text(path.read_text().replace(chain.package.name, "package/lost"))
+    with pytest.raises(StoreError, match=r"the champion's package is gone: package/lost; to go on, put it back .* or"):
         promote(shelf, newcomer, chain.prepared)
     assert newcomer.name not in {past.package for past in registry.history(shelf)}
+    registry.appoint(shelf, newcomer)
+    assert promote(shelf, chain.package, chain.prepared).promoted
 
 
 def test_too_few_new_images_decide_nothing(
@@ -115,18 +126,3 @@ def test_too_few_new_images_decide_nothing(
     decision = promote(shelf, newcomer, chain.prepared)
     assert not decision.promoted
     assert decision.because == "only 900 of its validation images are new to the champion, too few to compare on"
-
-
-def test_a_champion_of_an_earlier_version_knows_of_no_refitting(chain: Chain, shelf: Store, newcomer: Artifact) -> None:
-    path = newcomer.path / "manifest.json"
-    text = path.read_text()
-    manifest = json.loads(text)
-    del manifest["metrics"]["refitted"]
-    path.write_text(json.dumps(manifest))
-    champion = asdict(registry.Decision(newcomer.name, None, True, "it is the first", {}, "2026-01-01T00:00:00+00:00"))
-    del champion["refitted"]
-    (shelf.root / "champion.json").write_text(json.dumps(champion))
-    try:
-        assert promote(shelf, chain.package, chain.prepared).promoted
-    finally:
-        path.write_text(text)

@@ -149,10 +149,15 @@ def test_verify_names_what_is_damaged(tmp_path: Path) -> None:
     path = making.write_csv(tmp_path / "a.csv", making.digits(20))
     dataset = ingest(Store(here.artifacts), str(path), here)
     run = digits("verify", home=tmp_path)
-    assert (run.returncode, run.stdout) == (0, "all 1 artifacts are what was written\n")
+    assert (run.returncode, run.stdout) == (0, "1 artifact verified: nothing is damaged or missing\n")
     with (dataset.path / "train.parquet").open("r+b") as file:
         file.write(b"X")
     run = digits("verify", home=tmp_path)
     assert run.returncode == 1
     assert run.stdout == f"{dataset.name}: train.parquet: damaged, its sha256 is not the one recorded\n"
-    assert run.stderr.startswith("digits: 1 of the files recorded are not what was written; to go on, remove")
+    assert run.stderr.startswith(
+        f"digits: {here.artifacts}: 1 fault found; to go on, put back from a copy what is named"
+    )
+    (here.artifacts / "champion.json").write_text("{")
+    champion = digits("verify", home=tmp_path).stdout.splitlines()[-1]
+    assert champion.startswith(f"{here.artifacts}/champion.json: the champion cannot be read; received Invalid JSON")

@@ -1,7 +1,8 @@
 """The champion is always whole, the log only grows, and a person has the last word."""
 
 import json
-from dataclasses import asdict, replace
+import os
+from dataclasses import replace
 
 import pytest
 
@@ -68,18 +69,15 @@ def test_a_full_disk_is_told_and_leaves_the_champion_whole(store: Store, monkeyp
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(registry.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StoreError, match="the artifacts folder cannot be written; received No space left on device"):
         registry.record(store, decision("b"))
     assert registry.champion(store) == decision("a")
 
 
-def test_a_line_of_an_earlier_version_is_read_and_has_its_one_reason(store: Store) -> None:
-    line = {key: value for key, value in asdict(decision("a")).items() if key not in ("reasons", "by", "refitted")}
-    (store.root / "promotions.jsonl").write_text(json.dumps(line) + "\n")
-    (found,) = registry.history(store)
-    assert (found, registry.reasons(found)) == (decision("a"), ["it is the first"])
-    assert registry.reasons(replace(found, reasons=["one", "two"])) == ["one", "two"]
+def test_a_decision_has_a_reason_for_each_check_or_the_one_that_a_person_gave() -> None:
+    assert registry.reasons(decision("a")) == ["it is the first"]
+    assert registry.reasons(replace(decision("a"), reasons=["one", "two"])) == ["one", "two"]
 
 
 # --- What a person decides --------------------------------------------------------------------------------------
@@ -98,7 +96,7 @@ def test_a_person_makes_a_package_champion_and_says_why(store: Store, packages: 
     registry.record(store, decision(packages[0].id))
     made = registry.appoint(store, packages[1], "it reads our sevens")
     assert registry.champion(store) == made == registry.history(store)[-1]
-    assert (made.package, made.champion, made.by) == (packages[1].name, packages[0].name, "person")
+    assert (made.package, made.previous, made.by) == (packages[1].name, packages[0].name, "person")
     assert made.because == "it reads our sevens"
 
 
@@ -122,7 +120,7 @@ def test_several_rollbacks_go_further_and_further_back(store: Store, packages: l
         registry.appoint(store, one)
     assert registry.roll_back(store).package == second.name
     last = registry.roll_back(store, "both were worse at night")
-    assert (last.package, last.champion, last.by) == (first.name, second.name, "rollback")
+    assert (last.package, last.previous, last.by) == (first.name, second.name, "rollback")
     assert last.because == "both were worse at night"
     with pytest.raises(StoreError, match=f"there is no champion before {first.name}; to go on, see `digits models`"):
         registry.roll_back(store)
@@ -165,7 +163,7 @@ def test_a_kill_between_pointer_and_log_of_a_rollback_is_healed(store: Store, pa
 def test_what_a_person_has_replaced_is_known_until_it_is_champion_again(store: Store, packages: list[Artifact]) -> None:
     first, second, third = packages
     for one in packages:
-        registry.record(store, replace(decision(one.id), champion=None))
+        registry.record(store, replace(decision(one.id), previous=None))
     assert registry.replaced(store, second.name) is None
     back = registry.roll_back(store)
     assert registry.replaced(store, third.name) == back
@@ -187,7 +185,7 @@ def test_entries_say_what_is_known_of_each_package_newest_first(store: Store) ->
     one, two = trained(store, seed=1, wrong=[0, 1, 2]), trained(store, seed=2)
     registry.record(store, replace(decision(one.package.id), decided="2026-01-01T00:00:00+00:00"))
     registry.record(store, replace(decision(two.package.id), decided="2026-01-02T00:00:00+00:00"))
-    newest, oldest = registry.entries(store)
+    newest, oldest = registry.package_summaries(store)
     assert (oldest.package, oldest.recipe, oldest.data) == (one.package, "fast seed=1", "data/a.csv")
     assert (oldest.accuracy, oldest.calibration_error, oldest.size) == (0.95, 0.0123, 1500)
     assert (oldest.champion, newest.champion) == (False, True)
@@ -198,29 +196,79 @@ def test_entries_say_what_is_known_of_each_package_newest_first(store: Store) ->
 def test_a_package_whose_model_is_gone_is_listed_as_far_as_it_is_known(store: Store) -> None:
     made = trained(store)
     store.remove(made.model.path)
-    (entry,) = registry.entries(store)
+    (entry,) = registry.package_summaries(store)
     assert (entry.package, entry.size, entry.recipe, entry.data) == (made.package, 1500, None, None)
 
 
 def test_whoever_was_champion_is_known_even_from_a_line_that_cannot_be_read(store: Store) -> None:
     registry.record(store, decision("aaa"))
     with (store.root / "promotions.jsonl").open("a") as log:
-        log.write('{"package": "package/0123456789ab-2", "champion": nul\n')
+        log.write('{"package": "package/0123456789ab-2", "previous": nul\n')
     registry.record(store, decision("bbb"))
     registry.record(store, decision("ccc", promoted=False))
     assert registry.champions_ever(store) == {"package/aaa", "package/bbb", "package/0123456789ab-2"}
 
 
-@pytest.mark.parametrize("wrong", ['"package": null', '"decided": "yesterday"', '"decided": 7'])
-def test_a_decision_with_wrong_values_is_told_and_does_not_hide_the_others(
-    store: Store, packages: list[Artifact], wrong: str
+DAMAGES = {
+    "no package": ({"package": None}, "expected a valid string as package; received None"),
+    "no date": ({"decided": "yesterday"}, "Invalid isoformat string: 'yesterday'"),
+    "a number for a date": ({"decided": 7}, "expected a valid string as decided; received 7"),
+    "no zone": ({"decided": "2026-01-01T00:00:00"}, "'2026-01-01T00:00:00' has no time zone"),
+    "evidence that is no number": ({"evidence": {"images": "3"}}, "expected a valid number as evidence.images"),
+    "somebody unknown": ({"by": "nobody"}, "expected 'gate', 'person' or 'rollback' as by; received 'nobody'"),
+    "a value more": ({"champion": None}, "received champion: Unexpected keyword argument"),
+    "nested deeply": ({"reasons": "DEEP"}, "Invalid JSON: recursion limit exceeded"),
+    "not UTF-8": ({"because": "BYTES"}, "received Invalid JSON: invalid unicode"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_decision_is_told_and_does_not_hide_the_others(
+    store: Store, packages: list[Artifact], name: str
 ) -> None:
+    values, message = DAMAGES[name]
     registry.appoint(store, packages[0])
     path, log = store.root / "champion.json", store.root / "promotions.jsonl"
-    record = json.loads(path.read_text()) | json.loads(f"{{{wrong}}}")
-    with log.open("a") as file:
-        file.write(json.dumps(record) + "\n")
-    assert [one.package for one in registry.history(store)] == [packages[0].name]
-    path.write_text(json.dumps(record))
-    with pytest.raises(StoreError, match=r"champion.json: the champion cannot be read"):
+    line = json.dumps(json.loads(path.read_text()) | values).encode()
+    line = line.replace(b'"DEEP"', b"[" * 100_000 + b"]" * 100_000).replace(b"BYTES", b"\xff")
+    with log.open("ab") as file:
+        file.write(line + b"\n")
+    assert [past.package for past in registry.history(store)] == [packages[0].name]
+    (fault,) = registry.damage(store)
+    assert fault.startswith(f"{log}, row 2: the decision cannot be read; ")
+    assert message in fault
+    path.write_bytes(line)
+    with pytest.raises(StoreError, match=f"{path}: the champion cannot be read") as refusal:
         registry.champion(store)
+    assert message in str(refusal.value)
+    assert registry.damage(store) == [str(refusal.value)]
+
+
+def test_a_champion_whose_package_is_gone_or_that_has_no_pointer_is_damage(
+    store: Store, packages: list[Artifact]
+) -> None:
+    registry.appoint(store, packages[0])
+    assert registry.damage(store) == []
+    store.remove(packages[0].path)
+    assert registry.damage(store) == [f"champion.json: the champion's package is gone: {packages[0].name}"]
+    (store.root / "champion.json").unlink()
+    (fault,) = registry.damage(store)
+    assert fault.startswith(f"champion.json: missing; the last champion was {packages[0].name}")
+
+
+def test_a_pointer_that_was_lost_and_written_again_is_one_reign_and_nothing_to_go_back_to(
+    store: Store, packages: list[Artifact]
+) -> None:
+    for package in packages[:2]:
+        registry.appoint(store, package)
+    (store.root / "champion.json").unlink()
+    registry.record(store, decision(packages[1].id))
+    assert len(registry.reigns(store)[packages[1].name]) == 1
+    assert registry.roll_back(store).package == packages[0].name
+
+
+def test_a_reason_of_many_letters_stays_one_line_of_the_log(store: Store, packages: list[Artifact]) -> None:
+    because = "größer\u2028 und\x85 \udcff besser\n"
+    registry.appoint(store, packages[0], because)
+    (past,) = registry.history(store)
+    assert past.because == because.replace("\udcff", "?")

@@ -9,7 +9,7 @@ from PIL import Image
 from tasks.errors import StoreError, UsageError
 from tasks.judging.statistics import Paired
 from tasks.registry import difference
-from tasks.registry.difference import Change
+from tasks.registry.difference import DifferingValue
 from tasks.store import Store
 from tests import making
 from tests.tasks.trained import IMAGES, trained
@@ -18,9 +18,9 @@ from tests.tasks.trained import IMAGES, trained
 def test_what_differs_is_named_and_nothing_else(store: Store) -> None:
     one, two = trained(store, seed=1, wrong=[0, 1, 2]), trained(store, seed=2)
     found = difference.between(store, one.model.id, two.model.id)
-    assert found.parameters == [Change("seed", 1, 2)]
+    assert found.parameters == [DifferingValue("seed", 1, 2)]
     assert found.data == []
-    assert found.metrics == [Change("evaluation.accuracy", 0.95, 1.0)]
+    assert found.metrics == [DifferingValue("evaluation.accuracy", 0.95, 1.0)]
 
 
 def test_other_data_are_told_down_to_the_file(store: Store) -> None:

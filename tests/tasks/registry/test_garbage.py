@@ -12,7 +12,7 @@ from tasks import registry
 from tasks.errors import StoreError
 from tasks.registry import Decision, garbage
 from tasks.registry.garbage import Garbage
-from tasks.store import Artifact, Draft, Store, damage, lineage
+from tasks.store import Artifact, Draft, Store, damage, find_damage, lineage
 from tests.tasks.trained import Trained, trained
 
 NOBODY = 2**22 + 1  # beyond the largest id that a process has
@@ -94,7 +94,7 @@ def test_what_one_flow_run_has_made_stays_while_it_goes_on(store: Store, monkeyp
     run = Store(store.root, flow_run="a-run")
     first = trained(run, seed=1)
     # Three days on, the same run has made another model; others have as well.
-    monkeypatch.setattr(garbage, "_time", lambda path: later(3 if path == second else 0))
+    monkeypatch.setattr(garbage, "_written", lambda path: later(3 if path == second else 0))
     second = trained(run, seed=2).model.path
     other = trained(store, seed=3)
     trained(store, seed=4)
@@ -137,6 +137,41 @@ def test_nothing_goes_while_a_manifest_cannot_be_read(store: Store) -> None:
     assert made.package in store.all()
 
 
+def test_nothing_goes_while_a_champion_has_lost_its_manifest(store: Store) -> None:
+    made, _ = trained(store, seed=1), trained(store, seed=2)
+    crown(store, made.package)
+    (made.package.path / "manifest.json").unlink()
+    with pytest.raises(StoreError, match="the manifest cannot be read"):
+        collect(store)
+    assert made.model in store.all()
+
+
+def test_what_lies_behind_a_link_is_not_touched(store: Store, tmp_path: Path) -> None:
+    """Whoever links to another folder has not given it away."""
+    victim = tmp_path / "victim"
+    lost = touched(victim / "0123456789ab" / "file.txt")
+    for link in ("linkkind", ".scratch", ".drafts", ".standard-input-abc"):
+        store.root.mkdir(exist_ok=True)
+        (store.root / link).symlink_to(victim)
+    elsewhere = Store(tmp_path / "elsewhere")
+    old = trained(elsewhere, seed=1)
+    trained(elsewhere, seed=2)
+    (store.root / "model").symlink_to(elsewhere.root / "model")
+    assert [item.name for item in garbage.find(store, now=later(400))] == []
+    assert collect(store, 400) == []
+    assert lost.exists()
+    assert damage(old.model) == []
+
+
+def test_what_is_left_refers_to_nothing_that_is_gone(store: Store) -> None:
+    for seed in range(3):
+        made = trained(store, seed=seed)
+        store.make("scores", lambda draft: {}, code="tasks.data.digits", parameters={}, inputs=[made.package])
+        crown(store, made.package) if seed == 1 else None
+    assert collect(store, 400) != []
+    assert list(find_damage(store)) == []
+
+
 def test_nothing_goes_while_the_champion_cannot_be_read(store: Store) -> None:
     trained(store, seed=1), trained(store, seed=2)
     (store.root / "champion.json").write_text("{")
@@ -157,7 +192,7 @@ def test_what_a_kill_leaves_of_a_removal_is_no_artifact_and_is_swept(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = trained(store)
-    monkeypatch.setattr("tasks.store.shutil.rmtree", lambda path, ignore_errors: None)
+    monkeypatch.setattr("tasks.store.store.shutil.rmtree", lambda path, ignore_errors: None)
     store.remove(made.package.path)
     assert store.find(made.package.name) is None
     (left,) = (store.root / ".drafts").iterdir()
@@ -181,7 +216,7 @@ def test_what_a_kill_leaves_of_a_removal_is_no_artifact_and_is_swept(
         (f".drafts/model-0123456789ab@{socket.gethostname()}@{NOBODY}@12345678/model.keras", 1),
         (".drafts/model-0123456789ab@another-machine@1@12345678/model.keras", 30),
         (".standard-input-abcd/standard-input.csv", 1),
-        ("champion.4711.draft", 1),
+        (".champion.json.0123abcd.draft", 1),
         ("dataset/0123456789ab-2/train.parquet", 1),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tasks.registry import gate
-from tasks.registry.gate import Check, Judged, Verdict, held_against
+from tasks.registry.gate import GateCheck, Judged, Verdict, held_against
 from tasks.store import Store
 from tests.conftest import Chain
 from tests.tasks.trained import trained
@@ -19,7 +19,7 @@ def judged(*wrong: int, loss: np.ndarray = LOSS) -> Judged:
     return Judged(~np.isin(np.arange(IMAGES), wrong), loss)
 
 
-def checks(ours: Judged, theirs: Judged) -> dict[str, Check]:
+def checks(ours: Judged, theirs: Judged) -> dict[str, GateCheck]:
     return {check.name: check for check in held_against(ours, theirs, TRUTH, "abc")[0]}
 
 
@@ -81,7 +81,7 @@ def test_noise_alone_seldom_refuses_one_that_is_as_good() -> None:
 
 
 def test_what_was_decisive_is_told_first_and_every_check_has_a_line() -> None:
-    passed, failed = Check("accuracy", True, "not worse"), Check("classes", False, "worse at 3")
+    passed, failed = GateCheck("accuracy", True, "not worse"), GateCheck("classes", False, "worse at 3")
     assert (Verdict([passed], {}).promoted, Verdict([passed], {}).because) == (True, "not worse")
     both = Verdict([passed, failed], {})
     assert (both.promoted, both.because) == (False, "worse at 3")

@@ -1,6 +1,5 @@
 """Artifacts are written once and whole, are found again, and say where they come from."""
 
-import json
 import multiprocessing
 import os
 import signal
@@ -10,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import StoreError
-from tasks.store import Artifact, Draft, Metrics, Store, damage, lineage
+from tasks.store import Artifact, Draft, Store, damage, lineage
 
 
 def make(store: Store, text: str = "hello", fresh: bool = False, inputs: tuple[Artifact, ...] = ()) -> Artifact:
-    def build(draft: Draft) -> Metrics:
+    def build(draft: Draft) -> dict[str, object]:
         (draft.folder / "inner").mkdir()
         (draft.folder / "inner" / "words.txt").write_text(text)
         return {"words": 1}
@@ -50,13 +49,13 @@ def test_the_manifest_names_what_made_the_artifact(store: Store) -> None:
     assert manifest.inputs == [origin.name]
     assert manifest.parameters == {"text": "hello"}
     assert manifest.metrics == {"words": 1}
-    assert manifest.files["inner/words.txt"]["bytes"] == len("hello")
+    assert manifest.files["inner/words.txt"].bytes == len("hello")
     assert set(manifest.seconds) == {"wall", "cpu"}
     assert "numpy" in manifest.versions
 
 
 def test_a_failed_build_leaves_no_trace(store: Store) -> None:
-    def build(draft: Draft) -> Metrics:
+    def build(draft: Draft) -> dict[str, object]:
         (draft.folder / "half.txt").write_text("half")
         raise ValueError("broken")
 
@@ -92,7 +91,7 @@ def test_a_file_is_given_only_while_it_is_what_was_written(store: Store) -> None
 
 
 def killed_in_the_middle(root: Path) -> None:
-    def build(draft: Draft) -> Metrics:
+    def build(draft: Draft) -> dict[str, object]:
         (draft.folder / "half.txt").write_text("half")
         (draft.scratch).mkdir(parents=True)
         (draft.scratch / "checkpoint").write_text("epoch 3")
@@ -110,7 +109,7 @@ def test_what_a_killed_process_left_is_swept_and_its_checkpoint_kept(store: Stor
     assert store.all() == []
     assert len(list((store.root / ".drafts").iterdir())) == 1
 
-    def build(draft: Draft) -> Metrics:
+    def build(draft: Draft) -> dict[str, object]:
         return {"resumed": (draft.scratch / "checkpoint").read_text()}
 
     artifact = store.make("model", build, code="tasks.data.digits", parameters={})
@@ -122,7 +121,7 @@ def test_what_a_killed_process_left_is_swept_and_its_checkpoint_kept(store: Stor
 def test_two_runs_of_the_same_work_share_no_checkpoint(store: Store) -> None:
     scratches = []
 
-    def build(draft: Draft) -> Metrics:
+    def build(draft: Draft) -> dict[str, object]:
         draft.scratch.mkdir(parents=True)
         scratches.append(draft.scratch)
         if len(scratches) == 1:
@@ -138,7 +137,7 @@ def test_two_runs_of_the_same_work_share_no_checkpoint(store: Store) -> None:
 def test_two_runs_at_once_publish_once(store: Store, fresh: bool) -> None:
     published = [make(store)] if fresh else []
 
-    def build(draft: Draft) -> Metrics:
+    def build(draft: Draft) -> dict[str, object]:
         if len(published) == fresh:  # the other run starts after this one and is done before it
             published.append(make(store, fresh=fresh))
         return {}
@@ -159,15 +158,6 @@ def test_damage_names_the_file(store: Store) -> None:
     ]
     (artifact.path / "inner" / "words.txt").unlink()
     assert damage(artifact)[0] == "inner/words.txt: missing"
-
-
-def test_a_manifest_that_was_changed_is_damage(store: Store) -> None:
-    artifact = make(store)
-    path = artifact.path / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"parameters": {"text": "other"}}))
-    assert damage(artifact) == ["manifest.json: what it says made the artifact does not give its id"]
-    path.write_text("{")
-    assert damage(artifact)[0].startswith(f"{path}: the manifest cannot be read; received")
 
 
 def test_lineage_goes_up_to_the_first_and_tells_what_is_gone(store: Store) -> None:
@@ -223,5 +213,8 @@ def test_metrics_of_another_form_are_told_with_their_place(store: Store) -> None
         code="tasks.data.digits",
         parameters={},
     )
-    with pytest.raises(StoreError, match=r"manifest\.json: the metrics are not what was written; expected half\.share"):
+    with pytest.raises(
+        StoreError,
+        match=r"manifest\.json: the metrics are not what was written; expected a valid number as half\.share",
+    ):
         made.measured(Whole)

@@ -1,0 +1,84 @@
+"""The packages there are to choose from, each with what is known of it."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from tasks.errors import StoreError
+from tasks.registry.champions import Reign, reigns
+from tasks.registry.decisions import champion
+from tasks.store import Artifact, Manifest, Store, read_manifest
+
+
+@dataclass(frozen=True)
+class PackageSummary:
+    """A package, and what is known of it; None where it is gone or damaged.
+
+    recipe: its name and the values that were changed of it. data: the source. accuracy: on the validation part, 0–1, of
+    its judged twin where it is refitted. calibration_error: expected, 0–1. size: bytes. created: ISO 8601.
+    """
+
+    package: Artifact
+    champion: bool
+    reigns: list[Reign]
+    recipe: str | None = None
+    data: str | None = None
+    accuracy: float | None = None
+    calibration_error: float | None = None
+    size: int | None = None
+    created: str | None = None
+    refitted: bool = False
+
+
+def package_summaries(store: Store) -> list[PackageSummary]:
+    """Return every package, newest first. Raises: StoreError if champion.json cannot be read."""
+    present, artifacts, reigns_of = champion(store), store.all(), reigns(store)
+    evaluations = newest_by_model(artifacts, "evaluation")
+    accuracies = {model: evaluation.metrics["accuracy"] for model, evaluation in evaluations.items()}
+    read = functools.cache(lambda name: read_manifest(store.root / name))  # many share their data
+    summaries = []
+    for package in reversed(artifacts):
+        if package.kind == "package":
+            is_champion = present is not None and present.package == package.name
+            summary = PackageSummary(package, is_champion, reigns_of.get(package.name, []))
+            summaries.append(_completed(summary, read, accuracies))
+    return summaries
+
+
+def newest_by_model(artifacts: Iterable[Artifact], kind: Literal["evaluation", "package"]) -> dict[str, Artifact]:
+    """Return the newest evaluation or package of each model, by the model's name; damaged ones are none.
+
+    artifacts: of any kind, oldest first.
+    """
+    newest = {}
+    for artifact in artifacts:
+        if artifact.kind == kind:
+            with contextlib.suppress(StoreError):
+                newest[artifact.manifest().inputs[0]] = artifact
+    return newest
+
+
+def _completed(
+    summary: PackageSummary, read: Callable[[str], Manifest], accuracies: Mapping[str, float | None]
+) -> PackageSummary:
+    """Complete a summary as far as manifests can be read: `digits verify` names those that cannot."""
+    from tasks.training import recipes
+
+    with contextlib.suppress(StoreError):
+        manifest = summary.package.manifest()
+        inputs = {name.partition("/")[0]: name for name in manifest.inputs}
+        summary = replace(
+            summary,
+            accuracy=accuracies.get(inputs["model"]),
+            calibration_error=manifest.metrics["calibration"]["error_after"],
+            size=manifest.size,
+            created=manifest.created,
+            refitted=bool(manifest.metrics.get("refitted")),
+        )
+        recipe = read(inputs["model"]).parameters
+        summary = replace(summary, recipe=" ".join([recipe["name"], *recipes.changes(recipe)]))
+        dataset = read(read(inputs["prepared"]).inputs[0])
+        summary = replace(summary, data=dataset.source["data"])
+    return summary
