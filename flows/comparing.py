@@ -20,7 +20,7 @@ from tasks.package import package_stage as package
 from tasks.prepare import prepare_stage as prepare
 from tasks.rank import Contender, labelled_test
 from tasks.rank import rank_stage as rank
-from tasks.stage import each
+from tasks.stage import run_all
 from tasks.store import Artifact, Store
 from tasks.training import recipes
 from tasks.training.recipes import Recipe
@@ -60,7 +60,7 @@ def compare(
     prepared = prepare(store, dataset, validation, fresh=fresh)
     if refit and not labelled_test(prepared):
         raise UsageError("there is no test part with labels to report on", remedy="compare without --refit")
-    outcomes = each(contend, [(store, prepared, recipe, refit, fresh) for recipe in entrants], workers=workers)
+    outcomes = run_all(contend, [(store, prepared, recipe, refit, fresh) for recipe in entrants], workers=workers)
     contenders = [one for one in outcomes if isinstance(one, Contender)]
     failures = [one for one in outcomes if isinstance(one, Failure)]
     call = _call(data, names, seeds, changes, max_bad_rows, refit)

@@ -2,7 +2,7 @@
 
 from tasks.combine import combine_stage as combine
 from tasks.fit import fit_stage as fit
-from tasks.stage import each
+from tasks.stage import run_all
 from tasks.store import Artifact, Store
 from tasks.training.recipes import Recipe
 
@@ -24,7 +24,7 @@ def learn(
     members = recipe.each_member()
     twins = _members(store, judged, recipe) if judged else [None] * len(members)
     calls = [(store, prepared, member, twin) for member, twin in zip(members, twins, strict=True)]
-    fitted = each(fit, calls, workers=workers, fresh=fresh)
+    fitted = run_all(fit, calls, workers=workers, fresh=fresh)
     return combine(store, fitted, recipe, judged, fresh=fresh) if recipe.members > 1 else fitted[0]
 
 

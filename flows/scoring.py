@@ -15,7 +15,7 @@ from tasks.score import publish_stage as publish
 from tasks.scoring import inputs as found
 from tasks.scoring import processes, scores, shards
 from tasks.scoring.scores import Options
-from tasks.stage import dask, each
+from tasks.stage import dask, run_all
 from tasks.store import Artifact, Store
 
 
@@ -55,7 +55,7 @@ def score(
         if not scores.published(store, planned):
             pieces = shards.pieces(planned.job, shared=True)
             cluster = dask(workers, address) if runner == "dask" else None
-            each(score_piece, [(planned.job, piece) for piece in pieces], workers=workers, runner=cluster)
+            run_all(score_piece, [(planned.job, piece) for piece in pieces], workers=workers, runner=cluster)
         made = publish(store, planned)
         pages.of_scores(made)
     if output:

@@ -1,6 +1,6 @@
 """Every error that is meant for a person.
 
-DigitsError             caught in one place, `flows/cli.py`: one line on stderr
+DigitsError             caught in one place, `flows/cli/app.py`: a line on stderr
 ├── UsageError          the call is wrong: unknown recipe, value out of range     exit code 2
 ├── DataError           the input is bad; the same input will fail again          exit code 1
 ├── StoreError          an artifact is missing or damaged, or a disk fails        exit code 1

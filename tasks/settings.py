@@ -1,4 +1,4 @@
-"""Where things lie, and how the libraries are told to stay there. The only reader of `DIGITS_*` variables."""
+"""Settings: where files are kept, by the libraries as well. The only reader of `DIGITS_*` variables."""
 
 import contextlib
 import ctypes
@@ -17,7 +17,7 @@ MNIST_MIRRORS = (
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that is decided by the place and not by the work.
+    """Everything that depends on the machine and not on the work.
 
     home: folder that holds `artifacts/`, `data/` and `.prefect/` (DIGITS_HOME; default: the clone that this file
         lies in, else the current folder).
@@ -37,7 +37,7 @@ class Settings:
 
 
 def load() -> Settings:
-    """The settings of this process, read from its environment."""
+    """Read the settings of this process from its environment."""
     mirrors = os.environ.get("DIGITS_MNIST_MIRRORS")
     return Settings(
         home=Path(os.environ.get("DIGITS_HOME") or _default_home()).expanduser().absolute(),
@@ -51,9 +51,9 @@ def _default_home() -> Path:
 
 
 def keep_libraries_home(settings: Settings) -> None:
-    """Point the libraries' state below `settings.home` and silence their telemetry.
+    """Point the libraries' state below `settings.home` and silence their telemetry; what the user has set stays.
 
-    Has to run before prefect, keras, matplotlib or great_expectations is imported. What the user has set stays.
+    To be called before prefect, keras, matplotlib or great_expectations is imported.
     """
     defaults = {
         "PREFECT_HOME": settings.home / ".prefect",
@@ -61,7 +61,7 @@ def keep_libraries_home(settings: Settings) -> None:
         "DO_NOT_TRACK": "1",
         # A fresh database takes 20 s and more to migrate, which is the default time-out of the embedded server.
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-        # Whoever is silent for longer is taken for dead by `digits up`.
+        # `digits up` takes a run that is silent for longer for dead.
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks,flows",
         # The same functions also run without Prefect, and log then as any library does.
@@ -79,10 +79,9 @@ def keep_libraries_home(settings: Settings) -> None:
 
 
 def share_memory() -> None:
-    """Have all threads share two of glibc's memory arenas; with one a thread, a run holds 100 MB more that are free.
+    """Let all threads share two of glibc's memory arenas; with one for each thread, a run keeps 100 MB more.
 
-    The same as MALLOC_ARENA_MAX=2, which would have to be set before the process starts. Elsewhere than on glibc
-    nothing happens.
+    This is MALLOC_ARENA_MAX=2, which would have to be set before the process starts. Without glibc nothing happens.
     """
     arena_max = -8  # M_ARENA_MAX of malloc.h
     with contextlib.suppress(AttributeError, OSError):

@@ -1,6 +1,6 @@
-"""How a plain function becomes a stage: a Prefect task that tries again what may heal by itself.
+"""Stages: plain functions as Prefect tasks, which are tried again where a fault may heal by itself.
 
-Between the plain functions and Prefect, and the only thing that the stages share with it.
+This is the only place between the plain functions and Prefect.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from tasks.errors import AccessError, DigitsError, FetchError, StoreError, Usage
 from tasks.scoring import processes
 from tasks.store import Artifact
 
-BETWEEN = 2.0  # seconds between two words on progress
+PROGRESS_EVERY = 2.0  # seconds
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,13 +36,13 @@ for _name in ("tasks", "flows"):
 
 
 def _may_heal(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    """The world's faults (disk, network) are worth another try; bad data, refusals and bugs are not."""
+    """Return whether to try again: after a fault of disk or network; not after bad data, refusals and bugs."""
     error = state.result(raise_on_failure=False)
     return isinstance(error, OSError | StoreError | FetchError) and not isinstance(error, AccessError)
 
 
 class _NoTraceback(logging.Filter):
-    """An error that is meant for a person is told in its one line, in the run's log as well."""
+    """Cuts an error that is meant for a person to its one line, in the run's log as well."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and isinstance(record.exc_info[1], DigitsError):
@@ -56,9 +56,9 @@ for _name in ("prefect.task_runs", "prefect.flow_runs"):
 
 
 def stage(function: Callable[P, R], run_name: str | None = None) -> Callable[P, R]:
-    """The task of a stage, named after its function.
+    """Make a stage of a function: a Prefect task that is named after it.
 
-    run_name: of each of its runs, with the function's arguments in braces.
+    run_name: the name of each of its runs, with the function's arguments in braces.
 
     Prefect neither caches nor keeps its result: the store finds what is done, across runs and machines. To the type
     checker a stage is its function; in a flow, calling it runs the task and waits for it. Where an artifact was there
@@ -79,7 +79,7 @@ def stage(function: Callable[P, R], run_name: str | None = None) -> Callable[P, 
 
 
 class _Stage(Task[..., Any]):
-    """Calling it gives what its function gives, whatever the name of its state."""
+    """A task that returns, when called, what its function returns, whatever the name of its state."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         result = super().__call__(*args, **kwargs)
@@ -87,14 +87,14 @@ class _Stage(Task[..., Any]):
 
 
 def _in_the_ui(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, with how far it is as a progress artifact, and with a state that says whether there was work."""
+    """Make a function show its progress as an artifact of Prefect, and its state say whether there was work to do."""
 
     @functools.wraps(function)
     def shown(*args: Any, **kwargs: Any) -> Any:
-        told = _ProgressArtifact(function.__name__.replace("_", "-"))
-        with progress.heard_by(told):
+        artifact = _ProgressArtifact(function.__name__.replace("_", "-"))
+        with progress.heard_by(artifact):
             result = function(*args, **kwargs)
-        told.finish()
+        artifact.finish()
         if isinstance(result, Artifact) and result.reused:
             return Completed(name="Reused", message=f"{result.name} was there", data=result)
         return result
@@ -103,23 +103,23 @@ def _in_the_ui(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _ProgressArtifact:
-    """Of the task run that it is called in, from the first call on."""
+    """The progress of the task run that it is called in, in Prefect's UI from the first call on."""
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.id: UUID | None = None
-        self.told = self.share = 0.0
+        self.sent = self.share = 0.0
 
     def finish(self) -> None:
-        """The estimate may have been too high."""
+        """Show the end, however far the estimate of the work was off."""
         if self.id and self.share < 1:
             self(1.0)
 
     def __call__(self, share: float) -> None:
         now, percent = time.monotonic(), 100 * share
-        if self.id and share < 1 and now - self.told < BETWEEN:
+        if self.id and share < 1 and now - self.sent < PROGRESS_EVERY:
             return
-        self.told, self.share = now, share
+        self.sent, self.share = now, share
         # A server that is being started anew must not end a fit of hours.
         with contextlib.suppress(httpx.HTTPError):
             if self.id:
@@ -128,7 +128,7 @@ class _ProgressArtifact:
                 self.id = cast(UUID, create_progress_artifact(percent, key=self.key, description=self.key))
 
 
-def each(
+def run_all(
     function: Callable[..., R],
     calls: Sequence[tuple[Any, ...]],
     *,
@@ -136,22 +136,22 @@ def each(
     runner: TaskRunner[Any] | None = None,
     **options: Any,
 ) -> list[R]:
-    """Run a stage in a flow once for every tuple of arguments; the results in their order.
+    """Run a stage in a flow once for every tuple of arguments; return the results in their order.
 
-    workers: processes that share the work through Prefect's task runner; with one, each call runs here, in its turn.
-    runner: who does it instead, such as `dask`.
+    workers: processes that share the work through Prefect's task runner; with one, the calls run here, one by one.
+    runner: a task runner to use instead, such as `dask`.
     """
     if runner is None and (workers == 1 or len(calls) == 1):
         return [function(*call, **options) for call in calls]
     task = cast("Task[..., R]", function)
     with runner or _processes(workers) as runs:
-        # By name, as a runner wants them.
-        given = [get_call_parameters(task.fn, call, options) for call in calls]
-        futures = [runs.submit(task, parameters=parameters) for parameters in given]
+        # A runner wants arguments by name.
+        named = [get_call_parameters(task.fn, call, options) for call in calls]
+        futures = [runs.submit(task, parameters=parameters) for parameters in named]
         try:
             return [future.result() for future in futures]
         except BaseException:
-            # The runner would wait for what they are at, which may take hours; a checkpoint loses an epoch at most.
+            # The runner would wait for calls under way, which may take hours; a checkpoint loses an epoch at most.
             processes.kill()
             raise
 
@@ -161,7 +161,7 @@ def _processes(workers: int) -> TaskRunner[Any]:
 
 
 def dask(workers: int, address: str | None) -> TaskRunner[Any]:
-    """A Dask cluster: the one at an address, tcp://…, or one of so many processes of this machine.
+    """Return a runner on the Dask cluster at an address, tcp://…, or on one of so many processes of this machine.
 
     Raises: UsageError if Dask is not installed.
     """

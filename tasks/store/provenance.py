@@ -1,4 +1,4 @@
-"""What made an artifact, beside its parameters and inputs: the code, the libraries, the commit, the seconds."""
+"""The provenance of an artifact, beside its parameters and inputs: code, libraries, commit, seconds."""
 
 import ast
 import contextlib
@@ -25,8 +25,8 @@ LIBRARIES = (
     "pyarrow",
     "numpy",
 )
-# What carries or shows results and does not decide them, so that a change to it does not make them stale. Recipes
-# decide, but as parameters.
+# They carry or show results without deciding them, so a change to them makes no result stale. Recipes do decide, but
+# they count as parameters.
 PLUMBING = {f"tasks.{name}" for name in ("errors", "progress", "settings", "silence", "stage", "training.recipes")}
 PLUMBING_ROOM = "tasks.store"
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,8 +78,8 @@ def _imports(source: str) -> list[str]:
 def _significant(source: str) -> str:
     """Return a source without comments, docstrings and blank lines, a token a line.
 
-    How a statement is broken into lines does not count; indentation counts by its depth. From Python 3.12 on an
-    f-string is several tokens; here it is one, as before.
+    Line breaks within a statement do not count; indentation counts by its depth. From Python 3.12 on an f-string is
+    several tokens; here it is one, as before.
     """
     docstrings = {
         (node.body[0].lineno, node.body[0].col_offset)
@@ -93,7 +93,10 @@ def _significant(source: str) -> str:
     f_string_start = (0, 0)
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         kind = tokenize.tok_name[token.type]
-        depth += (kind == "INDENT") - (kind == "DEDENT")
+        if kind == "INDENT":
+            depth += 1
+        elif kind == "DEDENT":
+            depth -= 1
         if kind == "FSTRING_START":
             f_strings += 1
             f_string_start = token.start if f_strings == 1 else f_string_start
@@ -112,22 +115,23 @@ def _between(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> 
     """Return the text of a source from one position to another, each a line from 1 and a column from 0."""
     if start[0] == end[0]:
         return lines[start[0] - 1][start[1] : end[1]]
-    return "".join([lines[start[0] - 1][start[1] :], *lines[start[0] : end[0] - 1], lines[end[0] - 1][: end[1]]])
+    first, last = lines[start[0] - 1], lines[end[0] - 1]
+    return "".join([first[start[1] :], *lines[start[0] : end[0] - 1], last[: end[1]]])
 
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that decide results, without importing them."""
-    found = {"python": platform.python_version()}
+    """Return the versions of Python and of the libraries that decide results, without importing them."""
+    by_name = {"python": platform.python_version()}
     for name in LIBRARIES:
         with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
+            by_name[name] = metadata.version(name)
+    return by_name
 
 
 @functools.cache
 def commit() -> str | None:
-    """The commit of the code, with `-dirty` where it has been changed since; None outside a clone."""
+    """Return the commit of the code, with `-dirty` where it has been changed since; None outside a clone."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
@@ -139,15 +143,12 @@ class Clock:
     """Wall and CPU seconds (user and system, children that have ended included) since it was made."""
 
     def __init__(self) -> None:
-        self._wall, self._cpu = time.perf_counter(), self._cpu_now()
-
-    @staticmethod
-    def _cpu_now() -> float:
-        usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-        return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+        self._wall, self._cpu = time.perf_counter(), _cpu_seconds()
 
     def read(self) -> dict[str, float]:
-        return {
-            "wall": round(time.perf_counter() - self._wall, 3),
-            "cpu": round(self._cpu_now() - self._cpu, 3),
-        }
+        return {"wall": round(time.perf_counter() - self._wall, 3), "cpu": round(_cpu_seconds() - self._cpu, 3)}
+
+
+def _cpu_seconds() -> float:
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)

@@ -73,7 +73,7 @@ def test_a_run_killed_at_any_stage_goes_on_where_it_was(tmp_path: Path, prefect_
 SLEEPERS = """
 import os, pathlib, time
 from prefect import flow
-from tasks.stage import each, stage
+from tasks.stage import run_all, stage
 
 def sleep(folder):
     (pathlib.Path(folder) / str(os.getpid())).touch()
@@ -83,7 +83,7 @@ sleep_stage = stage(sleep)
 
 @flow
 def nap(folder):
-    each(sleep_stage, [(folder,), (folder,)], workers=2)
+    run_all(sleep_stage, [(folder,), (folder,)], workers=2)
 """
 
 

@@ -7,7 +7,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 
 from tasks import progress
-from tasks.stage import each, stage
+from tasks.stage import run_all, stage
 from tasks.store import Artifact, Draft, Store
 
 
@@ -27,7 +27,7 @@ work = stage(worked)
 @flow(persist_result=False)
 def twice(root: Path, number: int, workers: int) -> list[Artifact]:
     store = Store(root)
-    return each(work, [(store, number), (store, number + 1)], workers=workers)
+    return run_all(work, [(store, number), (store, number + 1)], workers=workers)
 
 
 def runs(server: str) -> list[tuple[str, str | None]]:
