@@ -76,20 +76,12 @@ def read_manifest(folder: Path) -> Manifest:
             "the manifest cannot be read", file=str(path), received=error.strerror, remedy=REMEDY
         ) from error
     manifest = parsed(Manifest, content, "the manifest cannot be read", file=path, remedy=REMEDY)
-    if content != _with_digest(content.rpartition(DIGEST)[0]):
+    is_whole = content == _with_digest(content.rpartition(DIGEST)[0])
+    if not is_whole or (manifest.kind, manifest.id) != (folder.parent.name, folder.name):
         raise StoreError(
             "the manifest is not what was written",
             file=str(path),
-            expected="a last line with the digest of those above it",
-            received="the digest of something else",
-            remedy=REMEDY,
-        )
-    if (manifest.kind, manifest.id) != (folder.parent.name, folder.name):
-        raise StoreError(
-            "the manifest is of another artifact",
-            file=str(path),
-            expected=f"{folder.parent.name}/{folder.name}",
-            received=f"{manifest.kind}/{manifest.id}",
+            expected=f"that of {folder.parent.name}/{folder.name}, with the digest of its lines in the last one",
             remedy=REMEDY,
         )
     return manifest

@@ -63,7 +63,7 @@ def test_a_change_of_any_letter_is_noticed(artifact: Artifact) -> None:
 def test_the_manifest_of_another_artifact_is_none(store: Store, artifact: Artifact) -> None:
     other = store.make("package", lambda draft: {}, code="tasks.data.digits", parameters={"a": 2})
     (artifact.path / "manifest.json").write_bytes((other.path / "manifest.json").read_bytes())
-    with pytest.raises(StoreError, match=f"is of another artifact; expected {artifact.name}; received {other.name}"):
+    with pytest.raises(StoreError, match=f"is not what was written; expected that of {artifact.name}, with"):
         artifact.manifest()
 
 
