@@ -1,6 +1,5 @@
 """Scoring ends in the same files however the work is divided, interrupted and resumed."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from tasks.scoring import scores, shards
 from tasks.scoring.inputs import find
 from tasks.scoring.scores import Options
 from tasks.settings import Settings
-from tasks.store import Artifact, Store
+from tasks.store import Artifact, Draft, Store
 from tests import making
 from tests.conftest import Chain
 
@@ -196,14 +195,13 @@ def test_probabilities_go_into_the_submission_on_demand(chain: Chain, table: Pat
 
 
 def test_a_package_of_an_earlier_version_is_told(chain: Chain, table: Path, tmp_path: Path, store: Store) -> None:
-    old = store.make("package", lambda draft: {"default": "int8.tflite"}, code="tasks.data.digits", parameters={})
-    manifest = json.loads((old.path / "manifest.json").read_text())
     form = (chain.package.path / chain.package.metrics["default"]).read_bytes()
-    (old.path / "int8.tflite").write_bytes(form)
-    import hashlib
 
-    manifest["files"] = {"int8.tflite": {"bytes": len(form), "sha256": hashlib.sha256(form).hexdigest()}}
-    (old.path / "manifest.json").write_text(json.dumps(manifest))
+    def build(draft: Draft) -> dict[str, str]:
+        (draft.folder / "int8.tflite").write_bytes(form)
+        return {"default": "int8.tflite"}
+
+    old = store.make("package", build, code="tasks.data.digits", parameters={})
     with pytest.raises(StoreError, match="packaged before confidences were calibrated; to go on, run `digits run`"):
         scores.plan(store, old, tables_of(table), Options())
 
