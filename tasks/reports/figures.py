@@ -21,7 +21,7 @@ from tasks.words import counted, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.ticker import FuncFormatter, PercentFormatter
+    from matplotlib.ticker import FuncFormatter
 
 # For many things in one chart; grey and ink stand for yellow and black, which one of the grounds would swallow.
 # There is one marker less than colours, so that only the 57th thing looks like the first.
@@ -241,10 +241,11 @@ def _height(recipes: Sequence[Series]) -> int:
     return 300 + 20 * -(-len(recipes) // 2)
 
 
-def _percent_ticks() -> "PercentFormatter":
-    from matplotlib.ticker import PercentFormatter
+def _percent_ticks(of_errors: bool = False) -> "FuncFormatter":
+    """Return the labels of an axis of shares; with `of_errors` each share of errors is called by its accuracy."""
+    from matplotlib.ticker import FuncFormatter
 
-    return PercentFormatter(xmax=1, symbol="\u00a0%")
+    return FuncFormatter(lambda share, _: f"{100 * (1 - share if of_errors else share):.4g}\u00a0%")
 
 
 def _epoch_axis(axes: "Axes", epochs: Sequence[int]) -> None:
@@ -277,7 +278,7 @@ def _share_axis(axes: "Axes", label: str, most: float, least: float) -> None:
     axes.set_xscale("log")
     axes.set_xlim(min(1.25 * most, 1), least / 1.25)
     axes.xaxis.set_major_locator(LogLocator(subs=(1,), numticks=20))
-    axes.xaxis.set_major_formatter(_complement_ticks())
+    axes.xaxis.set_major_formatter(_percent_ticks(of_errors=True))
     axes.xaxis.set_minor_locator(NullLocator())
 
 
@@ -292,17 +293,10 @@ def _accuracy_axis(axes: "Axes", most: float, least: float) -> None:
     axes.set_ylim(min(1.25 * most, 1), least / 1.25)
     subs = (1, 1.5, 2, 3, 5, 7) if most < 30 * least else (1, 2, 5)
     axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
-    axes.yaxis.set_major_formatter(_complement_ticks())
+    axes.yaxis.set_major_formatter(_percent_ticks(of_errors=True))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_minor_formatter(NullFormatter())
     plain(axes, MEASURES["accuracy"])
-
-
-def _complement_ticks() -> "FuncFormatter":
-    """Return the labels of an axis of errors: the accuracy that each leaves."""
-    from matplotlib.ticker import FuncFormatter
-
-    return FuncFormatter(lambda error, _: f"{100 - 100 * error:.4g}\u00a0%")
 
 
 def _log_axis(axes: "Axes", label: str, values: np.ndarray) -> None:

@@ -92,7 +92,7 @@ def test_verdict_comes_first_then_every_section_in_order(context: Context) -> No
         "1 duplicate image, 3 rows in quarantine.",
         "train: 1 duplicate image",
         "All 400 100 50",
-        "What was learned from",
+        "Training images For each digit",
         "dataset/0a1b 2026-01-02 03:04 UTC 0.7 s",
         "digits run --data sample",
         "0123abcd",
