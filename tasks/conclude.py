@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from tasks import registry
@@ -16,7 +15,7 @@ from tasks.data.expectations import Limits
 from tasks.judging.evaluation import Evaluation, Pictures
 from tasks.registry import Decision
 from tasks.reports import report
-from tasks.reports.report import Ancestor, Context, DataFacts, Promotion, Split
+from tasks.reports.report import Context, Promotion
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Manifest, Store, lineage
 from tasks.training import history, recipes
@@ -40,7 +39,7 @@ def conclude(
         pictures = Pictures.read(evaluation.path / "pictures.npz")
         epochs = history.read(store.root / figures.judged / "history.csv")
         ancestors = [artifact for artifact in lineage(store, evaluation).values() if artifact]
-        context = _context([artifact.manifest() for artifact in ancestors], figures)
+        context = _context([artifact.manifest() for artifact in ancestors])
         page = report.render(figures, pictures, epochs, context, promotion)
         (draft.folder / "report.html").write_text(page, encoding="utf-8")
         return {"promoted": decision.promoted}
@@ -50,32 +49,22 @@ def conclude(
     )
 
 
-def _context(ancestors: Sequence[Manifest], figures: Evaluation) -> Context:
+def _context(ancestors: Sequence[Manifest]) -> Context:
     """Collect what stands around the figures from the manifests of all they rest on, the nearest first."""
     # Of several models the evaluated one is the nearest.
     nearest = {manifest.kind: manifest for manifest in reversed(ancestors)}
     model, validation = nearest["model"], nearest["validation"]
-    data = nearest["dataset"].source["data"]
-    recipe = model.parameters
+    source = nearest["dataset"].source["data"]
     return Context(
-        title=f"{recipe['name']} on {Path(data).name}",
-        recipe=recipe["name"],
-        parameters=recipe,
-        data=DataFacts(
-            source=data,
-            parts=[Split(name, rows, figures.classes.get(name)) for name, rows in nearest["prepared"].metrics.items()],
-            duplicates=sum(validation.metrics["duplicates"].values()),
-            quarantined=validation.metrics["quarantined"],
-            warnings=validation.metrics["warnings"],
-            docs=f"../../validation/{validation.id}/data_docs/index.html",
-        ),
-        lineage=[
-            Ancestor(f"{manifest.kind}/{manifest.id}", manifest.created, manifest.seconds["wall"])
-            for manifest in sorted(ancestors, key=lambda manifest: manifest.created)
-        ],
-        versions=model.versions,
-        commit=model.commit,
-        reproduce=_command(data, recipe, validation.parameters["bad_rows"]),
+        source=source,
+        rows=nearest["prepared"].metrics,
+        duplicates=sum(validation.metrics["duplicates"].values()),
+        quarantined=validation.metrics["quarantined"],
+        warnings=validation.metrics["warnings"],
+        docs=f"../../validation/{validation.id}/data_docs/index.html",
+        model=model,
+        lineage=sorted(ancestors, key=lambda manifest: manifest.created),
+        reproduce=_command(source, model.parameters, validation.parameters["bad_rows"]),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

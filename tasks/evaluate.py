@@ -1,17 +1,15 @@
 """Stage 5, evaluate: measure a model on the validation part, which it has not learned from.
 
-Makes an `evaluation`: metrics.json, the figures; answers.parquet, the model's answer to each image; pictures.npz, the
-images that show what the figures mean. The page is drawn from these, by `conclude`. Where the test part has labels they
+Makes an `evaluation`: the figures, as its metrics; answers.parquet, the model's answer to each image; pictures.npz, the
+images that show what the figures mean. `conclude` draws the page from these. Where the test part has labels they
 are reported on, once; nothing is ever chosen by them. Nothing is left to judge a refitted model by, so its figures are
 those of its judged twin.
 """
 
 import functools
-import json
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
 
 import numpy as np
 
@@ -71,8 +69,6 @@ def evaluate(store: Store, model: Artifact, prepared: Artifact, *, fresh: bool =
         answers.write(draft.folder / "answers.parquet", answered)
         pictures = illustrate(answer, evaluation, answered, validation, training)
         pictures.write(draft.folder / "pictures.npz")
-        text = json.dumps(asdict(evaluation), indent=2) + "\n"
-        (draft.folder / "metrics.json").write_text(text, encoding="utf-8")
         return evaluation
 
     return store.make("evaluation", build, code=__name__, parameters={}, inputs=[model, prepared], fresh=fresh)

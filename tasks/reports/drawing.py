@@ -24,9 +24,11 @@ def new_figure(width: int, height: int) -> "Figure":
     return Figure(figsize=(width / UNITS_PER_INCH, height / UNITS_PER_INCH), layout="constrained")
 
 
-def plain(axes: "Axes", title: str) -> None:
-    """Draw axes with a title and a faint grid, and no frame."""
+def plain(axes: "Axes", title: str, along: str) -> None:
+    """Draw axes with a title, a name for the horizontal one, and a faint grid, without a frame."""
     axes.set_title(title, loc="left", color=INK, fontsize=13, fontweight="bold")
+    axes.set_xlabel(along, color=INK, fontsize=11)
+    axes.minorticks_off()
     axes.tick_params(which="both", length=0, colors=INK, labelsize=11)
     axes.grid(color=INK, alpha=FAINT)
     axes.spines[:].set_visible(False)

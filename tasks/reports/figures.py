@@ -63,6 +63,7 @@ def curve(history: Sequence[Mapping[str, float]], measure: str) -> str:
     axes.plot(epochs, validation, color=BLUE, marker=marker, label="validation")
     _epoch_axis(axes, epochs)
     _measure_axis(axes, measure, training + validation)
+    plain(axes, MEASURES[measure], "epoch")
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, labelcolor=INK, fontsize=11)
     return svg(
         figure,
@@ -89,7 +90,10 @@ def confusion(matrix: np.ndarray) -> str:
         color, alpha = (ORANGE, 0.1 + 0.55 * share) if share else (INK, 0.12 if truth == predicted else 0.03)
         corner = (predicted - 0.47, truth - 0.47)
         axes.add_patch(Rectangle(corner, 0.94, 0.94, facecolor=color, edgecolor="none", alpha=alpha))
-        _count(axes, truth, predicted, int(matrix[truth, predicted]))
+        if count := int(matrix[truth, predicted]):
+            size = min(12, 42 / len(str(count)))
+            weight = "normal" if truth == predicted else "bold"
+            axes.text(predicted, truth, str(count), va="center", ha="center", color=INK, size=size, weight=weight)
     axes.set_xlabel("predicted", color=INK, fontsize=12, labelpad=8)
     axes.set_ylabel("truth", color=INK, fontsize=12, labelpad=8)
     axes.set_xticks(range(CLASSES))
@@ -117,8 +121,9 @@ def costs(recipes: Sequence[Series], images: int) -> str:
         look: dict[str, Any] = {"color": _color(place), "marker": _marker(place)}
         axes.scatter(x, errors, s=42, alpha=0.85, linewidths=0, label=recipes[place].name, **look)
     x, errors = _all(dots)
-    _log_axis(axes, "CPU seconds of the fit", x)
+    _log_axis(axes, x)
     _accuracy_axis(axes, errors.max(), errors.min())
+    plain(axes, "Accuracy", "CPU seconds of the fit")
     name_below(axes)
     means = ", ".join(f"{recipes[place].name} {percent(float(np.nanmean(recipes[place].accuracy)))}" for place in dots)
     return svg(figure, f"Accuracy against the CPU seconds of the fit: {means or 'unknown'}")
@@ -146,7 +151,8 @@ def progress(recipes: Sequence[Series], images: int, along: str) -> str:
     if along == "epoch":
         _epoch_axis(axes, [int(x.min()), int(x.max())])
     else:
-        _log_axis(axes, along, x[errors <= most])
+        _log_axis(axes, x[errors <= most])
+    plain(axes, "Accuracy", along)
     name_below(axes)
     ends = [f"{recipe.name} {_spoken(recipe.accuracy[-1], 'accuracy')}" for recipe in recipes if recipe.accuracy]
     return svg(figure, f"Accuracy by {along}, at the end: {', '.join(ends) or 'unknown'}")
@@ -164,8 +170,8 @@ def trials(accuracies: Sequence[float | None]) -> str:
     axes.step(numbers, np.fmin.accumulate(errors), where="post", color=ORANGE, label="best so far")
     axes.scatter(numbers, errors, s=36, color=BLUE, linewidths=0, label="a trial", zorder=3)
     _epoch_axis(axes, numbers.tolist())
-    axes.set_xlabel("trial", color=INK, fontsize=11)
     _accuracy_axis(axes, float(np.nanmax(errors)), float(np.nanmin(errors)))
+    plain(axes, "Accuracy", "trial")
     axes.legend(frameon=False, labelcolor=INK, fontsize=11, loc="lower right")
     return svg(
         figure, f"Accuracy of {counted(len(accuracies), 'trial')}; the best has {percent(1 - np.nanmin(errors))}"
@@ -184,8 +190,9 @@ def reliability(diagram: Reliability) -> str:
     most, least = float(max(doubt.max(), wrong.max())), float(min(doubt.min(), wrong.min()))
     axes.plot([most, least], [most, least], color=INK, linewidth=1, linestyle=(0, (4, 3)), label="as sure as right")
     axes.plot(doubt, wrong, color=BLUE, marker="o", label="answers")
-    _share_axis(axes, "confidence", most, least)
+    _share_axis(axes, most, least)
     _accuracy_axis(axes, most, least)
+    plain(axes, "Accuracy", "confidence")
     axes.legend(frameon=False, labelcolor=INK, fontsize=11, loc="lower right")
     return svg(figure, f"Accuracy against confidence; on average they are {percent(diagram.error)} apart")
 
@@ -203,7 +210,7 @@ def review(calibration: Calibration) -> str:
     axes.plot(reviewed[shown], bound, color=ORANGE, linestyle="--", label="at least (95\u00a0%)")
     _accuracy_axis(axes, float(bound.max()), float(errors[shown].min()))
     axes.xaxis.set_major_formatter(_percent_ticks())
-    axes.set_xlabel("share reviewed, the least sure first", color=INK, fontsize=11)
+    plain(axes, "Accuracy", "share reviewed, the least sure first")
     axes.legend(frameon=False, labelcolor=INK, fontsize=11, loc="lower right")
     return svg(figure, f"Accuracy of the rest against the share reviewed: {percent(1 - errors[0])} without a review")
 
@@ -251,13 +258,12 @@ def _percent_ticks(of_errors: bool = False) -> "FuncFormatter":
 def _epoch_axis(axes: "Axes", epochs: Sequence[int]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_xlabel("epoch", color=INK, fontsize=11)
     axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
 
 
 def _measure_axis(axes: "Axes", measure: str, values: Sequence[float]) -> None:
-    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, StrMethodFormatter
 
     if measure == "accuracy":
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
@@ -266,20 +272,16 @@ def _measure_axis(axes: "Axes", measure: str, values: Sequence[float]) -> None:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-    plain(axes, MEASURES[measure])
 
 
-def _share_axis(axes: "Axes", label: str, most: float, least: float) -> None:
+def _share_axis(axes: "Axes", most: float, least: float) -> None:
     """Scale the horizontal axis as `_accuracy_axis` does the vertical one."""
-    from matplotlib.ticker import LogLocator, NullLocator
+    from matplotlib.ticker import LogLocator
 
-    axes.set_xlabel(label, color=INK, fontsize=11)
     axes.set_xscale("log")
     axes.set_xlim(min(1.25 * most, 1), least / 1.25)
     axes.xaxis.set_major_locator(LogLocator(subs=(1,), numticks=20))
     axes.xaxis.set_major_formatter(_percent_ticks(of_errors=True))
-    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _accuracy_axis(axes: "Axes", most: float, least: float) -> None:
@@ -287,28 +289,23 @@ def _accuracy_axis(axes: "Axes", most: float, least: float) -> None:
 
     most, least: shares of errors to be seen, above 0.
     """
-    from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
+    from matplotlib.ticker import LogLocator
 
     axes.set_yscale("log")
     axes.set_ylim(min(1.25 * most, 1), least / 1.25)
     subs = (1, 1.5, 2, 3, 5, 7) if most < 30 * least else (1, 2, 5)
     axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
     axes.yaxis.set_major_formatter(_percent_ticks(of_errors=True))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    plain(axes, MEASURES["accuracy"])
 
 
-def _log_axis(axes: "Axes", label: str, values: np.ndarray) -> None:
-    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+def _log_axis(axes: "Axes", values: np.ndarray) -> None:
+    from matplotlib.ticker import LogLocator, StrMethodFormatter
 
-    axes.set_xlabel(label, color=INK, fontsize=11)
     axes.set_xscale("log")
     axes.set_xlim(values.min() / 1.6, values.max() * 1.6)
     subs = (1, 3) if values.max() > 15 * values.min() else (1, 2, 5)
     axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _known(recipes: Sequence[Series], images: int) -> dict[int, tuple[np.ndarray, np.ndarray]]:
@@ -334,14 +331,6 @@ def _color(place: int) -> str:
 
 def _marker(place: int) -> str:
     return MARKERS[place % len(MARKERS)]
-
-
-def _count(axes: "Axes", truth: int, predicted: int, count: int) -> None:
-    """Write a cell's count, in smaller type where it has four digits and more; nothing for 0."""
-    if count:
-        size = min(12, 42 / len(str(count)))
-        weight = "normal" if truth == predicted else "bold"
-        axes.text(predicted, truth, str(count), ha="center", va="center", color=INK, fontsize=size, fontweight=weight)
 
 
 def _finite(value: float) -> float:

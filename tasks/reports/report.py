@@ -6,7 +6,7 @@ The findings are put into sentences here; the page itself is `report.html`, and 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
@@ -16,45 +16,12 @@ from tasks.judging.overfitting import RISEN, Overfitting
 from tasks.judging.robustness import CHANGES, Robustness
 from tasks.judging.statistics import Accuracy
 from tasks.reports import figures, html
+from tasks.store import Manifest
 from tasks.words import compared, counted, percent, points
 
 # A model that loses more accuracy than this under everyday changes, on average, is called fragile.
 FRAGILE = 0.015
 THRESHOLDS = (0.8, 0.9, 0.95, 0.98, 0.99, 0.995)  # of confidence, below which a person reviews
-
-
-@dataclass(frozen=True)
-class Split:
-    """One part of the data. classes: images of each digit, 0 to 9; None where the labels are not known."""
-
-    name: str
-    rows: int
-    classes: Sequence[int] | None
-
-
-@dataclass(frozen=True)
-class DataFacts:
-    """The data that the model was made from.
-
-    duplicates: rows that repeat an earlier image. quarantined: rows left out because they break a rule.
-    docs: path of the Data Docs, relative to the report.
-    """
-
-    source: str
-    parts: Sequence[Split]
-    duplicates: int
-    quarantined: int
-    warnings: Sequence[str]
-    docs: str | None
-
-
-@dataclass(frozen=True)
-class Ancestor:
-    """An artifact that the report rests on. name: `kind/id`. created: ISO 8601. seconds: wall time of its making."""
-
-    name: str
-    created: str
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -77,17 +44,20 @@ class Promotion:
 class Context:
     """The surroundings of the figures.
 
-    parameters: of the recipe; may be nested. lineage: from the source to the model.
+    source: of the data. rows: in each part of them. duplicates: rows that repeat an earlier image.
+    quarantined: rows left out because they break a rule. docs: path of the Data Docs, relative to the report.
+    model: the manifest of the evaluated model. lineage: those from the source to the model.
     reproduce: the command that makes this again. created: ISO 8601.
     """
 
-    title: str
-    recipe: str
-    parameters: Mapping[str, Any]
-    data: DataFacts
-    lineage: Sequence[Ancestor]
-    versions: Mapping[str, str]
-    commit: str | None
+    source: str
+    rows: Mapping[str, int]
+    duplicates: int
+    quarantined: int
+    warnings: Sequence[str]
+    docs: str
+    model: Manifest
+    lineage: Sequence[Manifest]
     reproduce: str
     created: str
 
@@ -103,15 +73,17 @@ def render(
 
     epochs: of the fit, each with epoch (from 1), loss, accuracy, val_loss and val_accuracy; empty where none were kept.
     """
+    recipe = context.model.parameters["name"]
     examples = iter(pictures.pairs)
     return html.render(
         "report.html",
-        title=context.title,
+        title=f"{recipe} on {Path(context.source).name}",
         headline=headline(evaluation.validation),
         findings=findings(evaluation),
         evaluation=evaluation,
         pictures=pictures,
         context=context,
+        recipe=recipe,
         promotion=promotion,
         weakest=weakest(evaluation.per_class),
         pairs=[(pair, list(islice(examples, min(pair.count, EXAMPLES)))) for pair in evaluation.pairs],
@@ -121,10 +93,10 @@ def render(
         reliability=figures.reliability(evaluation.calibration.after),
         review=figures.review(evaluation.calibration),
         reviewed=[(threshold, evaluation.calibration.at(threshold)) for threshold in THRESHOLDS],
-        parameters=dict(words.flat(context.parameters)),
+        parameters=dict(words.flat(context.model.parameters)),
         reproduce=context.reproduce,
-        commit=context.commit,
-        versions=context.versions,
+        commit=context.model.commit,
+        versions=context.model.versions,
     )
 
 

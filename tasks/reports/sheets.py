@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -30,8 +30,8 @@ class Tile:
     alert: bool = False
 
 
-def write(path: Path, tiles: Sequence[Tile]) -> None:
-    """Write a PNG of the tiles, in rows."""
+def write(file: Path | BinaryIO, tiles: Sequence[Tile]) -> None:
+    """Draw the tiles, in rows, as a PNG."""
     from PIL import Image, ImageDraw, ImageFont
 
     most = max(len(tile.pictures) for tile in tiles)
@@ -54,7 +54,7 @@ def write(path: Path, tiles: Sequence[Tile]) -> None:
             while text and draw.textlength(text, font) > width - GAP:
                 text = f"{text.removesuffix('…')[:-1]}…"
             draw.text((left, top + TILE + 2 + line * LINE), text, colour, font)
-    sheet.save(path)
+    sheet.save(file, "PNG")
 
 
 def _fitted(picture: "Image.Image") -> "Image.Image":

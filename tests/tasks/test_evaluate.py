@@ -1,7 +1,5 @@
 """The figures are those of the answers, and the pictures show what the figures name."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -27,7 +25,6 @@ def test_metrics_are_those_of_the_validation_part(chain: Chain) -> None:
     assert np.array(figures.confusion).sum(axis=1).tolist() == [90] * 10
     assert figures.judged == chain.model.name
     assert not figures.refitted
-    assert json.loads((chain.evaluation.path / "metrics.json").read_text()) == chain.evaluation.metrics
 
 
 def test_labels_of_the_test_part_are_reported_on_once(chain: Chain) -> None:

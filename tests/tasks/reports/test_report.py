@@ -10,11 +10,8 @@ from tasks.judging.evaluation import ClassFigures, ConfusedPair
 from tasks.judging.robustness import CHANGES, Robustness
 from tasks.judging.statistics import Accuracy
 from tasks.reports.report import (
-    Ancestor,
     Context,
-    DataFacts,
     Promotion,
-    Split,
     findings,
     headline,
     overfits,
@@ -22,29 +19,42 @@ from tasks.reports.report import (
     robust,
     weakest,
 )
+from tasks.store import Manifest
 from tests.tasks.evaluated import CALIBRATION, OVERFITTING, calibrated, confusion, evaluation, pictures
 from tests.tasks.reports.pages import Page, assert_links_lead_somewhere, assert_loads_nothing, words
 
 NBSP = "\u00a0"
 
 
+def manifest(kind: str, **changed: Any) -> Manifest:
+    plain = Manifest(
+        kind=kind,
+        id="0a1b",
+        code="2c3d",
+        parameters={"name": "fast", "epochs": 9, "augmentation": {"rotation": 10}},
+        inputs=[],
+        files={},
+        metrics={},
+        seconds={"wall": 0.7, "cpu": 0.9},
+        created="2026-01-02T03:04:05+00:00",
+        versions={"keras": "3.15.1"},
+        commit="0123abcd",
+        flow_run=None,
+    )
+    return replace(plain, **changed)
+
+
 @pytest.fixture
 def context() -> Context:
     return Context(
-        title="Digits of the sample",
-        recipe="fast",
-        parameters={"epochs": 9, "augmentation": {"rotation": 10}},
-        data=DataFacts(
-            source="5,000 digits",
-            parts=[Split("train", 400, [40] * 10), Split("validation", 100, [10] * 10), Split("test", 50, None)],
-            duplicates=1,
-            quarantined=3,
-            warnings=["train: 1 duplicate image"],
-            docs="../../validation/abc/data_docs/index.html",
-        ),
-        lineage=[Ancestor("dataset/0a1b", "2026-01-02T03:04:05+00:00", 0.7)],
-        versions={"keras": "3.15.1"},
-        commit="0123abcd",
+        source="data/digits.csv",
+        rows={"train": 400, "validation": 100, "test": 50},
+        duplicates=1,
+        quarantined=3,
+        warnings=["train: 1 duplicate image"],
+        docs="../../validation/abc/data_docs/index.html",
+        model=manifest("model"),
+        lineage=[manifest("dataset")],
         reproduce="digits run --data sample",
         created="2026-01-02T03:04:05+01:00",
     )
@@ -91,7 +101,7 @@ def test_verdict_comes_first_then_every_section_in_order(context: Context) -> No
         "none the same images 97.00 %",
         "1 duplicate image, 3 rows in quarantine.",
         "train: 1 duplicate image",
-        "All 400 100 50",
+        "9 40 10 – All 400 100 50",
         "Training images For each digit",
         "dataset/0a1b 2026-01-02 03:04 UTC 0.7 s",
         "digits run --data sample",
@@ -105,7 +115,7 @@ def test_verdict_comes_first_then_every_section_in_order(context: Context) -> No
 
 
 def test_report_loads_nothing_from_anywhere(context: Context) -> None:
-    assert_loads_nothing(page(context), str(context.data.docs))
+    assert_loads_nothing(page(context), context.docs)
 
 
 def test_links_within_the_page_lead_somewhere(context: Context) -> None:
@@ -135,17 +145,8 @@ def test_same_evaluation_gives_the_same_page(context: Context) -> None:
 
 def test_hostile_text_stays_text(context: Context) -> None:
     evil = "<script>alert(1)</script>\"'{{ 7 * 7 }}"
-    data = replace(context.data, source=evil, warnings=[evil], docs=f"{evil}.html")
-    hostile = replace(
-        context,
-        title=evil,
-        recipe=evil,
-        parameters={evil: evil},
-        versions={evil: evil},
-        reproduce=evil,
-        commit=evil,
-        data=data,
-    )
+    model = manifest("model", parameters={"name": evil, evil: evil}, versions={evil: evil}, commit=evil)
+    hostile = replace(context, model=model, source=evil, warnings=[evil], docs=f"{evil}.html", reproduce=evil)
     promotion = Promotion(evil, False, evil, "gate", evil, [evil, evil])
     html = page(hostile, promotion=promotion)
     assert "<script" not in html
@@ -202,11 +203,10 @@ def test_digit_without_an_image_has_dashes(context: Context) -> None:
     assert "0 – – – 0 1 90.00 %" in read(context, per_class=per_class)
 
 
-def test_no_warnings_no_docs_no_commit(context: Context) -> None:
-    plain = replace(context, data=replace(context.data, warnings=[], docs=None), commit=None)
+def test_no_warnings_no_commit(context: Context) -> None:
+    plain = replace(context, warnings=[], model=manifest("model", commit=None))
     text = read(plain)
     assert "Warnings" not in text
-    assert "Data Docs" not in text
     assert "At commit" not in text
 
 
