@@ -11,6 +11,7 @@ from pydantic import Field
 
 from flows.fitting import learn
 from tasks import settings
+from tasks.data import digits
 from tasks.data.expectations import Limits
 from tasks.errors import FitError, UsageError
 from tasks.evaluate import evaluate_stage as evaluate
@@ -18,7 +19,7 @@ from tasks.ingest import ingest_stage as ingest
 from tasks.judging.comparison import Failure
 from tasks.package import package_stage as package
 from tasks.prepare import prepare_stage as prepare
-from tasks.rank import Contender, labelled_test
+from tasks.rank import Contender
 from tasks.rank import rank_stage as rank
 from tasks.stage import run_all
 from tasks.store import Artifact, Store
@@ -58,7 +59,7 @@ def compare(
     dataset = ingest(store, data, here, fresh=fresh)
     validation = validate(store, dataset, limits=Limits(bad_rows=max_bad_rows), fresh=fresh)
     prepared = prepare(store, dataset, validation, fresh=fresh)
-    if refit and not labelled_test(prepared):
+    if refit and not digits.read_labelled(prepared.path / "test.parquet"):
         raise UsageError("there is no test part with labels to report on", remedy="compare without --refit")
     outcomes = run_all(contend, [(store, prepared, recipe, refit, fresh) for recipe in entrants], workers=workers)
     contenders = [one for one in outcomes if isinstance(one, Contender)]

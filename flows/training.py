@@ -76,8 +76,8 @@ def train(
     packed = package(store, model, prepared, fresh=fresh)
     decision = promote(store, packed, prepared)
     notices.of_promotion(store, decision)
-    pages.of_promotion(decision)
     report = conclude(store, evaluation, packed, decision, fresh=fresh)
+    pages.of_promotion(decision, report)
     scores = score(store, packed, prepared, fresh=fresh)
     if scores:
         pages.of_scores(scores)

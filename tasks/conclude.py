@@ -1,39 +1,85 @@
-"""Stage 8, conclude: the page of the evaluation once more, with what was decided of the model at its top.
+"""Stage 8, conclude: draw the report on a model, with what was decided of it at its top.
 
-Makes a `report`. The evaluation comes before the decision, and nothing is written into an artifact that is there.
+Makes a `report`: report.html, one self-contained page. Nothing is measured here: the figures and the pictures are those
+of the evaluation.
 """
 
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from tasks import registry
+from tasks.data.expectations import Limits
+from tasks.judging.evaluation import Evaluation, Pictures
 from tasks.registry import Decision
-from tasks.reports.html import render
+from tasks.reports import report
+from tasks.reports.report import Context, Promotion
 from tasks.stage import stage
-from tasks.store import Artifact, Draft, Store
-
-PLACE = "<!-- the decision -->"
+from tasks.store import Artifact, Draft, Manifest, Store, lineage
+from tasks.training import history, recipes
 
 
 def conclude(
     store: Store, evaluation: Artifact, package: Artifact, decision: Decision, *, fresh: bool = False
 ) -> Artifact:
-    """The report on a model whose package was decided on."""
-    decided = {
-        "promoted": decision.promoted,
-        "champion": decision.previous,
-        "by": decision.by,
-        "because": decision.because,
-        "reasons": registry.reasons(decision),
-    }
+    """Return the report on a model whose package was decided on."""
+    promotion = Promotion(
+        package=package.name,
+        promoted=decision.promoted,
+        champion=decision.previous,
+        by=decision.by,
+        because=decision.because,
+        reasons=registry.reasons(decision),
+    )
 
     def build(draft: Draft) -> dict[str, Any]:
-        page = (evaluation.path / "report.html").read_text(encoding="utf-8")
-        section = render("conclude.html", package=package.name, **decided)
-        (draft.folder / "report.html").write_text(page.replace(PLACE, section, 1), encoding="utf-8")
+        figures = evaluation.measured(Evaluation)
+        pictures = Pictures.read(evaluation.path / "pictures.npz")
+        epochs = history.read(store.root / figures.judged / "history.csv")
+        ancestors = [artifact for artifact in lineage(store, evaluation).values() if artifact]
+        context = _context([artifact.manifest() for artifact in ancestors])
+        page = report.render(figures, pictures, epochs, context, promotion)
+        (draft.folder / "report.html").write_text(page, encoding="utf-8")
         return {"promoted": decision.promoted}
 
-    inputs = [evaluation, package]
-    return store.make("report", build, code=__name__, parameters=decided, inputs=inputs, fresh=fresh)
+    return store.make(
+        "report", build, code=__name__, parameters=asdict(promotion), inputs=[evaluation, package], fresh=fresh
+    )
+
+
+def _context(ancestors: Sequence[Manifest]) -> Context:
+    """Collect what stands around the figures from the manifests of all they rest on, the nearest first."""
+    # Of several models the evaluated one is the nearest.
+    nearest = {manifest.kind: manifest for manifest in reversed(ancestors)}
+    model, validation = nearest["model"], nearest["validation"]
+    source = nearest["dataset"].source["data"]
+    return Context(
+        source=source,
+        rows=nearest["prepared"].metrics,
+        duplicates=sum(validation.metrics["duplicates"].values()),
+        quarantined=validation.metrics["quarantined"],
+        warnings=validation.metrics["warnings"],
+        docs=f"../../validation/{validation.id}/data_docs/index.html",
+        model=model,
+        lineage=sorted(ancestors, key=lambda manifest: manifest.created),
+        reproduce=_command(source, model.parameters, validation.parameters["bad_rows"]),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _command(data: str, parameters: dict[str, Any], bad_rows: float) -> str:
+    """Return the call that makes the model again."""
+    name = parameters["name"]
+    words = ["digits", "run", "--data", data, "--recipe", name if name in recipes.RECIPES else f"{name}.json"]
+    for change in recipes.changes(parameters):
+        words += ["--set", change]
+    if bad_rows != Limits().bad_rows:
+        words += ["--max-bad-rows", f"{bad_rows:g}"]
+    if parameters.get("refit"):
+        words.append("--refit")
+    return shlex.join(words)
 
 
 conclude_stage = stage(conclude)

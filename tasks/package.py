@@ -10,6 +10,7 @@ import json
 import logging
 import shutil
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def _trusted(folder: Path, metrics: dict[str, Any], prepared: Artifact, judging:
     confidence = softmax(logits / found.temperature).max(axis=1)
     profile = drift.measure(training.images, training.known_labels, confidence)
     (folder / PROFILE).write_text(json.dumps(profile.as_json()) + "\n", encoding="utf-8")
-    return found.as_metrics()
+    return asdict(found)
 
 
 def _typical(prepared: Artifact) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The last stage of `compare`, rank: recipes that were fitted and judged on the same data, on one page.
+"""The last stage of `compare`, rank: put recipes that were fitted and judged on the same data in order, on one page.
 
 Makes a `comparison`: report.html, leaderboard.md and leaderboard.csv.
 """
@@ -7,24 +7,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from tasks.data import digits
 from tasks.data.digits import Digits
 from tasks.judging import answers
-from tasks.judging.comparison import Comparison, Entry, Failure, rows
+from tasks.judging.comparison import Comparison, Failure, Fit
+from tasks.judging.evaluation import Evaluation
+from tasks.judging.statistics import Accuracy
 from tasks.models.fitted import load, predict
 from tasks.reports import leaderboard
+from tasks.reports.leaderboard import Leaderboard
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store, lineage
 from tasks.store.provenance import commit, versions
 from tasks.training import history
 from tasks.training.recipes import PUBLISHED, Recipe
+from tasks.words import points
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A recipe with what came of it.
+    """A recipe with the artifacts that were made of it.
 
     refitted: the model of the same recipe fitted on training and validation part together, where that was asked for.
     """
@@ -45,27 +48,22 @@ def rank(
     *,
     fresh: bool = False,
 ) -> Artifact:
-    """The comparison of contenders, all judged on the validation part of `prepared`.
+    """Return the comparison of contenders, all judged on the validation part of `prepared`.
 
     call: the command that makes it again, for the page.
     """
 
-    def build(draft: Draft) -> dict[str, Any]:
+    def build(draft: Draft) -> Leaderboard:
         comparison = _comparison(store, prepared, contenders, failures, call)
-        for name, text in {
-            "report.html": leaderboard.render(comparison),
-            "leaderboard.md": leaderboard.to_markdown(comparison),
-            "leaderboard.csv": leaderboard.to_csv(comparison),
-        }.items():
-            (draft.folder / name).write_text(text, encoding="utf-8")
-        return {
-            "images": comparison.images,
-            "table": leaderboard.table(rows(comparison), failures),
-        }
+        (draft.folder / "report.html").write_text(leaderboard.render(comparison), encoding="utf-8")
+        (draft.folder / "leaderboard.md").write_text(leaderboard.to_markdown(comparison), encoding="utf-8")
+        (draft.folder / "leaderboard.csv").write_text(leaderboard.to_csv(comparison), encoding="utf-8")
+        return Leaderboard(comparison.images, leaderboard.table(comparison))
 
     inputs = [prepared]
-    for one in contenders:
-        inputs += [artifact for artifact in (one.model, one.evaluation, one.package, one.refitted) if artifact]
+    for contender in contenders:
+        inputs += [contender.model, contender.evaluation, contender.package]
+        inputs += [contender.refitted] if contender.refitted else []
     parameters = {"failures": [vars(failure) for failure in failures]}
     return store.make("comparison", build, code=__name__, parameters=parameters, inputs=inputs, fresh=fresh)
 
@@ -73,15 +71,17 @@ def rank(
 def _comparison(
     store: Store, prepared: Artifact, contenders: Sequence[Contender], failures: Sequence[Failure], call: str
 ) -> Comparison:
-    source = next(one for one in lineage(store, prepared).values() if one and one.kind == "dataset").manifest().source
-    names = list(dict.fromkeys([one.recipe.name for one in contenders] + [one.recipe for one in failures]))
-    test = labelled_test(prepared)
+    dataset = next(one for one in lineage(store, prepared).values() if one and one.kind == "dataset")
+    source = dataset.manifest().source["data"]
+    recipes = [contender.recipe.name for contender in contenders] + [failure.recipe for failure in failures]
+    names = list(dict.fromkeys(recipes))
+    test = digits.read_labelled(prepared.path / "test.parquet")
     return Comparison(
-        title=f"{len(names)} recipes on {Path(source['data']).name}",
-        source=source["data"],
+        title=f"{len(names)} recipes on {Path(source).name}",
+        source=source,
         images=prepared.metrics["validation"],
         prepared=prepared.name,
-        entries=[_entry(one, test) for one in contenders],
+        fits=[_fit(contender, test) for contender in contenders],
         failures=failures,
         reported={name: (PUBLISHED[name].protocol, PUBLISHED[name].accuracy) for name in names if name in PUBLISHED},
         versions=versions(),
@@ -91,17 +91,18 @@ def _comparison(
     )
 
 
-def _entry(contender: Contender, test: Digits | None) -> Entry:
-    fitted, judged, packed = (one.metrics for one in (contender.model, contender.evaluation, contender.package))
+def _fit(contender: Contender, test: Digits | None) -> Fit:
+    fitted, packed = contender.model.metrics, contender.package.metrics
+    evaluation = contender.evaluation.measured(Evaluation)
     forms = packed["forms"]
-    return Entry(
+    return Fit(
         recipe=contender.recipe.name,
         seed=contender.recipe.seed,
         model=contender.model.name,
         right=answers.read(contender.evaluation.path / "answers.parquet").right,
-        loss=judged["loss"],
-        robust=judged["robustness"]["mean"],
-        test=_of(judged["test"]),
+        loss=evaluation.loss,
+        robust=evaluation.robustness.mean,
+        test=_counts(evaluation.test),
         refitted_test=_answered(contender.refitted, test),
         best_epoch=fitted["best_epoch"],
         epochs=fitted["epochs"],
@@ -111,34 +112,27 @@ def _entry(contender: Contender, test: Digits | None) -> Entry:
         int8_bytes=forms["int8.tflite"]["bytes"] if forms["int8.tflite"]["accepted"] else None,
         rate=forms[packed["default"]]["images_per_cpu_second"],
         history=history.read(contender.model.path / "history.csv"),
-        notes=_notes(contender.recipe, fitted, judged, forms),
+        notes=_notes(contender.recipe, fitted, evaluation, forms),
     )
 
 
-def _notes(recipe: Recipe, fitted: dict[str, Any], judged: dict[str, Any], forms: dict[str, Any]) -> list[str]:
+def _notes(recipe: Recipe, fitted: dict[str, Any], evaluation: Evaluation, forms: dict[str, Any]) -> list[str]:
     notes = []
     if recipe.members > 1:
         notes.append(f"{recipe.members} members")
     if recipe.patience and fitted["epochs"] < recipe.epochs:
         notes.append(f"stopped early, at {fitted['epochs']} of {recipe.epochs} epochs")
-    overfitting = judged["overfitting"]
-    if overfitting["verdict"] != "none":
-        begins = f" from epoch {overfitting['begins']}" if overfitting["begins"] else ""
-        notes.append(f"overfits{begins} ({100 * overfitting['gap']:.2f} points)")
+    overfitting = evaluation.overfitting
+    if overfitting.verdict != "none":
+        begins = f" from epoch {overfitting.begins}" if overfitting.begins else ""
+        notes.append(f"overfits{begins} ({points(overfitting.gap)})")
     if not forms["int8.tflite"]["accepted"]:
         notes.append("int8 refused, it loses too much")
     return notes
 
 
-def _of(score: dict[str, Any] | None) -> tuple[int, int] | None:
-    return (round(score["accuracy"] * score["images"]), score["images"]) if score else None
-
-
-def labelled_test(prepared: Artifact) -> Digits | None:
-    """The test part, where there is one with labels."""
-    path = prepared.path / "test.parquet"
-    test = digits.read(path) if path.exists() else None
-    return test if test is not None and test.labels is not None else None
+def _counts(accuracy: Accuracy | None) -> tuple[int, int] | None:
+    return (round(accuracy.accuracy * accuracy.images), accuracy.images) if accuracy else None
 
 
 def _answered(model: Artifact | None, test: Digits | None) -> tuple[int, int] | None:

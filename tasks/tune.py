@@ -1,4 +1,4 @@
-"""The last stage of the flow `tune`: what its trials found.
+"""The last stage of the flow `tune`: make the best of its trials a recipe, and all of them a page.
 
 Makes a `tuning`: recipe.json, the best trial as a recipe that can be run; trials.csv, every trial; and report.html.
 """
@@ -6,10 +6,10 @@ Makes a `tuning`: recipe.json, the best trial as a recipe that can be run; trial
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tasks.errors import FitError
-from tasks.reports.tuning import Trial, Tuning, render, to_csv
+from tasks.reports.tuning import Trial, Tuned, Tuning, render, to_csv
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store
 from tasks.store.provenance import commit, versions
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def tune(store: Store, prepared: Artifact, base: Recipe, call: str) -> Artifact:
-    """The tuning of a recipe on prepared data, from the trials that its study holds by now.
+    """Return the tuning of a recipe on prepared data, from the trials that its study holds by now.
 
     call: the command that makes it again, for the page.
     Raises: FitError if none of them came to its end.
@@ -34,11 +34,11 @@ def tune(store: Store, prepared: Artifact, base: Recipe, call: str) -> Artifact:
     best = study.best_trial
     recipe = replace(recipes.changed(base, best.params), name=f"{base.name}-tuned")
 
-    def build(draft: Draft) -> dict[str, Any]:
+    def build(draft: Draft) -> Tuned:
         tuning = Tuning(
             recipe=base.name,
             best=recipe.as_parameters(),
-            trials=[_trial(one) for one in study.trials if one.state.is_finished()],
+            trials=[_trial(trial) for trial in study.trials if trial.state.is_finished()],
             images=prepared.metrics["validation"],
             prepared=prepared.name,
             importance=studies.importance(study),
@@ -47,10 +47,11 @@ def tune(store: Store, prepared: Artifact, base: Recipe, call: str) -> Artifact:
             versions=versions(),
             commit=commit(),
         )
-        (draft.folder / "recipe.json").write_text(json.dumps(recipe.as_parameters(), indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(recipe.as_parameters(), indent=2) + "\n"
+        (draft.folder / "recipe.json").write_text(text, encoding="utf-8")
         (draft.folder / "trials.csv").write_text(to_csv(tuning), encoding="utf-8")
         (draft.folder / "report.html").write_text(render(tuning), encoding="utf-8")
-        return {"trials": studies.finished(study), "accuracy": best.value, "model": best.user_attrs["model"]}
+        return Tuned(studies.finished(study), study.best_value, best.user_attrs["model"])
 
     return store.make(
         "tuning",
@@ -62,7 +63,7 @@ def tune(store: Store, prepared: Artifact, base: Recipe, call: str) -> Artifact:
 
 
 def _ended(trial: "FrozenTrial") -> bool:
-    """Whether it came to its end; one that was given up has the accuracy of its last epoch as its value."""
+    """Return whether a trial came to its end; one that was given up has the accuracy of its last epoch as its value."""
     return trial.state.name == "COMPLETE"
 
 

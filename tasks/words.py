@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them, the same on every page."""
+"""Numbers in words, the same on every page."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -7,11 +7,11 @@ from typing import Any
 
 
 def percent(share: float | None, decimals: int = 2) -> str:
-    """A share 0–1 in per cent; never rounded to all or nothing where it is not."""
+    """Return a share 0–1 in per cent; it is never rounded to all or nothing."""
     if share is None or not math.isfinite(share):
         return "–"
     if share in (0, 1):
-        return f"{share:.0%}".replace("%", "\u00a0%")
+        return f"{100 * share:.0f}\u00a0%"
     least = 10 ** -(decimals + 2)
     sign = "<" if share < least / 2 else ">" if share > 1 - least / 2 else ""
     shown = min(max(share, least), 1 - least) if sign else share
@@ -19,45 +19,45 @@ def percent(share: float | None, decimals: int = 2) -> str:
 
 
 def points(share: float) -> str:
-    """A difference of shares in percentage points."""
+    """Return a difference of shares in percentage points, as in `0.12 points`."""
     return f"{100 * share:.2f}\u00a0points"
 
 
 def signed(share: float) -> str:
-    """A difference of shares in percentage points, without the unit: `+0.12`, `−1.50`, `0.00`."""
+    """Return a difference of shares in percentage points, without the unit: `+0.12`, `−1.50`, `0.00`."""
     value = round(100 * share, 2)
     return f"{value:+.2f}".replace("-", "−") if value else "0.00"
 
 
 def compared(difference: float) -> str:
-    """`0.12 points more than`, `1.50 points fewer than`, `just as many as`."""
+    """Compare shares by their difference: `0.12 points more than`, `1.50 points fewer than`, `just as many as`."""
     if signed(difference) == "0.00":
         return "just as many as"
     return f"{points(abs(difference))} {'more' if difference > 0 else 'fewer'} than"
 
 
 def decimal(value: float) -> str:
-    """A number with four decimals."""
+    """Return a number with four decimals."""
     return f"{value:.4f}" if math.isfinite(value) else "–"
 
 
 def p_value(p: float) -> str:
-    """Three decimals, never rounded to nothing."""
+    """Return a p value with three decimals, never rounded to nothing."""
     return "<\u202f0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def counted(count: int, noun: str) -> str:
-    """`1 image`, `2,000 images`."""
+    """Return a count with its noun, as in `1 image` or `2,000 images`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def seconds(value: float) -> str:
-    """Seconds without their unit: `0.4`, `1,234`."""
+    """Return seconds without their unit: `0.4`, `1,234`."""
     return f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
 
 
 def duration(value: float) -> str:
-    """Seconds: `0.4 s`, `12 s`, `2 min 5 s`."""
+    """Return seconds with their unit: `0.4 s`, `12 s`, `2 min 5 s`."""
     if value < 10:
         return f"{value:.1f}\u00a0s"
     minutes, rest = divmod(round(value), 60)
@@ -65,12 +65,12 @@ def duration(value: float) -> str:
 
 
 def moment(iso: str) -> str:
-    """A time of ISO 8601, to the minute, in UTC."""
+    """Return a time of ISO 8601, to the minute, in UTC."""
     return f"{datetime.fromisoformat(iso).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def flat(parameters: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The parameters, nested ones by dotted names."""
+    """Yield the parameters, nested ones by dotted names."""
     for name, value in parameters.items():
         if isinstance(value, Mapping):
             yield from flat(value, f"{prefix}{name}.")

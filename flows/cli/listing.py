@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.errors import StoreError
+from tasks.judging.evaluation import Evaluation
 from tasks.store import Artifact, Store, lineage
 from tasks.training.networks import NETWORKS
 from tasks.training.recipes import PUBLISHED, RECIPES, Recipe
@@ -29,6 +30,8 @@ def leaderboard(comparison: Artifact) -> "Table":
     """The columns of a comparison that a terminal has room for; the page and the files have them all."""
     from rich.table import Table
 
+    from tasks.reports.leaderboard import Leaderboard
+
     columns = (
         "Recipe",
         "Accuracy",
@@ -38,7 +41,7 @@ def leaderboard(comparison: Artifact) -> "Table":
         "Authors report",
         "Fit, CPU s",
     )
-    lines = comparison.metrics["table"]
+    lines = comparison.measured(Leaderboard).table
     names = [name for name in columns if name in lines[0]]
     table = Table(*names, box=None, header_style="bold")
     for line in lines:
@@ -87,6 +90,6 @@ def _measured(store: Store) -> dict[str, str]:
 
 def _result(evaluation: Artifact, ancestors: dict[str, Artifact]) -> str:
     data = ancestors["dataset"].manifest().source["data"]
-    metrics = evaluation.metrics
-    test = f", {metrics['test']['accuracy']:.2%} of its test part" if metrics["test"] else ""
-    return f"{metrics['accuracy']:.2%} of {metrics['images']:,} ({Path(data).name}){test}"
+    figures = evaluation.measured(Evaluation)
+    test = f", {figures.test.accuracy:.2%} of its test part" if figures.test else ""
+    return f"{figures.accuracy:.2%} of {figures.images:,} ({Path(data).name}){test}"

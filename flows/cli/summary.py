@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from tasks.judging.evaluation import Evaluation
+from tasks.reports.tuning import Tuned
 from tasks.store import Artifact
 
 if TYPE_CHECKING:
@@ -45,9 +47,9 @@ def score_summary(scores: Artifact, output: str | None, seconds: float) -> str:
 
 def tune_summary(tuning: Artifact) -> str:
     """How many trials, how good the best of them is, and how it is run."""
-    found = tuning.metrics
+    tuned = tuning.measured(Tuned)
     lines = {
-        "trials": f"{found['trials']}, the best with {found['accuracy']:.2%} of the validation part",
+        "trials": f"{tuned.trials}, the best with {tuned.accuracy:.2%} of the validation part",
         "report": str(tuning.path / "report.html"),
         "run it": f"digits run --recipe {tuning.path / 'recipe.json'}",
     }
@@ -66,22 +68,21 @@ def _validation(validation: Artifact) -> str:
 
 
 def _accuracy(evaluation: Artifact) -> str:
-    found = evaluation.metrics
-    low, high = found["interval"]
+    figures = evaluation.measured(Evaluation)
+    low, high = figures.interval
     line = (
-        f"{found['accuracy']:.2%} of {found['images']:,} held-out digits "
-        f"(95 % sampling interval {low:.2%} to {high:.2%})"
+        f"{figures.accuracy:.2%} of {figures.images:,} held-out digits (95 % sampling interval {low:.2%} to {high:.2%})"
     )
-    if found["test"]:
-        line += f"; {found['test']['accuracy']:.2%} of the {found['test']['images']:,} labelled test digits"
+    if figures.test:
+        line += f"; {figures.test.accuracy:.2%} of the {figures.test.images:,} labelled test digits"
     return line
 
 
 def _model(evaluation: Artifact) -> str:
-    if not evaluation.metrics["refitted"]:
+    figures = evaluation.measured(Evaluation)
+    if not figures.refitted:
         return "judged: it has not learned from the validation part"
-    twin = evaluation.metrics["judged"]
-    return f"refitted on the validation part as well; the accuracy is that of its judged twin {twin}"
+    return f"refitted on the validation part as well; the accuracy is that of its judged twin {figures.judged}"
 
 
 def _package(package: Artifact) -> str:

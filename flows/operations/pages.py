@@ -5,6 +5,7 @@ from typing import Any
 
 from prefect.artifacts import create_image_artifact, create_markdown_artifact
 
+from tasks.judging.evaluation import Evaluation
 from tasks.registry import Decision
 from tasks.store import Artifact
 from tasks.words import percent
@@ -18,25 +19,24 @@ def of_validation(made: Artifact) -> None:
 
 
 def of_evaluation(made: Artifact) -> None:
-    """Accuracy and the table of classes; the confusion matrix as a picture."""
-    found = made.metrics
-    low, high = found["interval"]
-    accuracy = (
-        f"**{percent(found['accuracy'])}** of {found['images']:,} held-out images ({percent(low)}–{percent(high)})"
-    )
+    """Show accuracy and the table of classes, and the confusion matrix as a picture."""
+    figures = made.measured(Evaluation)
+    low, high = figures.interval
+    accuracy = f"**{percent(figures.accuracy)}** of {figures.images:,} held-out images ({percent(low)}–{percent(high)})"
     rows = [
-        f"| {one['label']} | {percent(one['precision'])} | {percent(one['recall'])} | {one['support']:,} |"
-        for one in found["per_class"]
+        f"| {digit.label} | {percent(digit.precision)} | {percent(digit.recall)} | {digit.support:,} |"
+        for digit in figures.per_class
     ]
     table = ["| digit | precision | recall | images |", "| --- | --: | --: | --: |", *rows]
-    _page("evaluation", made.name, [accuracy, "", *table, "", f"Report: `{made.path / 'report.html'}`"])
-    create_image_artifact(_confusion(found["confusion"]), key="confusion-matrix", description=made.name)
+    _page("evaluation", made.name, [accuracy, "", *table])
+    create_image_artifact(_confusion(figures.confusion), key="confusion-matrix", description=made.name)
 
 
-def of_promotion(decision: Decision) -> None:
-    """Whether a package became champion, and why."""
+def of_promotion(decision: Decision, report: Artifact) -> None:
+    """Show whether a package became champion, and why, and where the report on its model is."""
     verdict = "promoted" if decision.promoted else "not promoted"
-    _page("promotion", decision.package, [f"**{verdict}**: {decision.because}"])
+    lines = [f"**{verdict}**: {decision.because}", "", f"Report: `{report.path / 'report.html'}`"]
+    _page("promotion", decision.package, lines)
 
 
 def of_scores(made: Artifact) -> None:

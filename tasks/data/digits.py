@@ -217,6 +217,12 @@ def read(path: Path) -> Digits:
     return concatenate(batches(path))
 
 
+def read_labelled(path: Path) -> Digits | None:
+    """Return all digits of a file, if there is one and every digit in it has a label. Raises: as `batches`."""
+    digits = read(path) if path.exists() else None
+    return digits if digits is not None and digits.labels is not None else None
+
+
 def fingerprints(images: np.ndarray) -> np.ndarray:
     """A number for each image that only the very same image has; uint8 (n, 28, 28) to uint64 (n,).
 

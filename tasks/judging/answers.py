@@ -1,4 +1,4 @@
-"""What a model answers, an image a row: to any digits the scores, to labelled ones also whether they are right."""
+"""A model's answers, a row for each image: to any digits its scores, to labelled ones the truth as well."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,16 +34,16 @@ class Answers:
     probabilities: np.ndarray
 
     @classmethod
-    def to(cls, asked: Digits, probabilities: np.ndarray) -> "Answers":
-        """What was answered to digits with labels.
+    def to(cls, labelled: Digits, probabilities: np.ndarray) -> "Answers":
+        """Return the answers to digits with labels.
 
         probabilities: float32 (n, 10); need not add up to 1, as those of ten sigmoids do not.
         Raises: DataError if the digits have no labels.
         """
-        # In float32 a row of a softmax, too, adds up to 1 only nearly.
+        # In float32 even the rows of a softmax add up to 1 only nearly.
         exact = probabilities.astype(float)
         shares = (exact / exact.sum(axis=1, keepdims=True)).astype(np.float32)
-        return cls(asked.ids, asked.known_labels, shares)
+        return cls(labelled.ids, labelled.known_labels, shares)
 
     @property
     def labels(self) -> np.ndarray:
@@ -52,7 +52,7 @@ class Answers:
 
     @property
     def right(self) -> np.ndarray:
-        """Which answers are right: bool (n,)."""
+        """Right or wrong, for each answer: bool (n,)."""
         return self.labels == self.truth
 
 
@@ -61,19 +61,20 @@ def _labels(probabilities: np.ndarray) -> np.ndarray:
 
 
 def scores(ids: np.ndarray, probabilities: np.ndarray) -> pa.Table:
-    """A table of SCORES, from int32 (n,) and float32 (n, 10)."""
+    """Return a table of SCORES, from int32 (n,) and float32 (n, 10)."""
     nested = pa.FixedSizeListArray.from_arrays(pa.array(probabilities.ravel()), CLASSES)
     return pa.table([ids, _labels(probabilities), probabilities.max(axis=1), nested], schema=SCORES)
 
 
-def write(path: Path, given: Answers) -> None:
-    """Parquet of SCHEMA."""
-    table = scores(given.ids, given.probabilities).add_column(1, SCHEMA.field("truth"), pa.array(given.truth))
+def write(path: Path, answers: Answers) -> None:
+    """Write answers as a Parquet file of SCHEMA."""
+    table = scores(answers.ids, answers.probabilities)
+    table = table.add_column(1, SCHEMA.field("truth"), pa.array(answers.truth))
     pq.write_table(table, path, compression="zstd")
 
 
 def read(path: Path) -> Answers:
-    """The answers of a file that `write` wrote. Raises: OSError, pyarrow.ArrowException."""
+    """Return the answers of a file that `write` wrote. Raises: OSError, pyarrow.ArrowException."""
     table = pq.read_table(path, columns=["id", "truth", "probabilities"])
     probabilities = table["probabilities"].combine_chunks().flatten().to_numpy()
     return Answers(table["id"].to_numpy(), table["truth"].to_numpy(), probabilities.reshape(-1, CLASSES))

@@ -1,4 +1,4 @@
-"""What a confidence is worth: the temperature that sets it right, how right it then is, and what a review would spare.
+"""Calibration: the temperature that sets a model's confidence right, how right it then is, and what a review spares.
 
 Everything is measured on the validation part, and its one parameter, the temperature, is fitted on the same images: a
 single number on hundreds of them or more, so that what is measured afterwards is hardly flattered by it.
@@ -6,8 +6,7 @@ single number on hundreds of them or more, so that what is measured afterwards i
 
 import bisect
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
@@ -44,13 +43,13 @@ class Reliability:
         Of bins of equal mass (Nixon et al., CVPR workshops 2019, arXiv:1904.01685): nearly all confidences are close to
         1, and bins of equal width, the older definition (Guo et al., see `temperature`), would put them all into one.
         """
-        images = sum(one.images for one in self.bins)
-        return sum(one.images * abs(one.confidence - one.accuracy) for one in self.bins) / images
+        distances = [abs(group.confidence - group.accuracy) for group in self.bins]
+        return float(np.average(distances, weights=[group.images for group in self.bins]))
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What is to be expected where every image below a threshold of confidence goes to a person.
+    """The outcome to expect where every image below a threshold of confidence goes to a person.
 
     reviewed: share of the images that do. wrong: share of the others that is read wrong; 0 where there are no others.
     wrong_at_most: its upper bound, one-sided, at 95 % (Clopper & Pearson, Biometrika 26, 1934). All 0–1.
@@ -65,15 +64,19 @@ class Expected:
 class Calibration:
     """How a model's confidence relates to being right, on so many images.
 
-    temperature: what its logits are to be divided by. before, after: its reliability without and with that.
+    temperature: its logits are to be divided by it.
+    error_before, error_after: its expected calibration error, 0–1, without and with that.
+    before, after: its reliability without and with that.
 
-    The review curve has a value a point in each of four rows. thresholds: of confidence with the temperature, rising.
-    below: images with less. wrong: wrong answers with more than the threshold before this one, hence no fewer than any
-    threshold between the two would leave. wrong_at_most: as of `Expected`.
+    The review curve has a value for each point in each of four rows. thresholds: of confidence with the temperature,
+    rising. below: images with less. wrong: wrong answers with more than the threshold before this one, hence no fewer
+    than any threshold between the two would leave. wrong_at_most: as in `Expected`.
     """
 
     images: int
     temperature: float
+    error_before: float
+    error_after: float
     before: Reliability
     after: Reliability
     thresholds: tuple[float, ...]
@@ -82,9 +85,10 @@ class Calibration:
     wrong_at_most: tuple[float, ...]
 
     def at(self, threshold: float) -> Expected:
-        """What to expect if images of a confidence below the threshold, 0–1, are reviewed; exact or cautious.
+        """Return the outcome to expect if images of a confidence below the threshold, 0–1, are reviewed.
 
-        Between two points of the curve as many count as reviewed as at the next one: about a tenth too many, if any.
+        It is exact at a point of the curve and cautious between two: as many count as reviewed as at the next point,
+        about a tenth too many, if any.
         """
         point = bisect.bisect_left(self.thresholds, threshold)
         if point == len(self.thresholds):
@@ -93,13 +97,13 @@ class Calibration:
         return Expected(self.below[point] / self.images, self.wrong[point] / left, self.wrong_at_most[point])
 
     def threshold_for(self, wrong_at_most: float) -> float | None:
-        """The smallest threshold that leaves no more than this share wrong; None where no threshold is known to.
+        """Return the smallest threshold that leaves no more than this share wrong; None where none is known to.
 
-        To take the best of many bounds would promise too much. Here they are tested in an order fixed beforehand, from
-        half of the images reviewed to none, up to the first that is above, which keeps the level for all of them
-        together (fixed sequence; Angelopoulos et al. 2021, arXiv:2110.01052).
+        The best of many bounds would promise too much. So they are tested in an order fixed beforehand, from half of
+        the images reviewed to none, up to the first that is above, which keeps the level for all of them together
+        (fixed sequence; Angelopoulos et al. 2021, arXiv:2110.01052).
         """
-        # So few that not even flawless answers would show it are no test.
+        # Fewer than these could not show it even if all their answers were right.
         enough = math.log(1 - LEVEL) / math.log1p(-wrong_at_most) if 0 < wrong_at_most < 1 else 0.0
         tested = [
             point
@@ -109,45 +113,29 @@ class Calibration:
         passed = list(takewhile(lambda point: self.wrong_at_most[point] <= wrong_at_most, reversed(tested)))
         return self.thresholds[passed[-1]] if passed else None
 
-    def as_metrics(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it, and the two errors for a reader."""
-        return asdict(self) | {"error_before": self.before.error, "error_after": self.after.error}
-
-    @classmethod
-    def of_metrics(cls, metrics: Mapping[str, Any]) -> "Calibration":
-        """From what `as_metrics` gave, also by way of a file."""
-        before, after = (
-            Reliability(tuple(Bin(**one) for one in metrics[name]["bins"])) for name in ("before", "after")
-        )
-        curve = {name: tuple(metrics[name]) for name in ("thresholds", "below", "wrong", "wrong_at_most")}
-        return cls(metrics["images"], metrics["temperature"], before, after, **curve)
-
 
 def measure(logits: np.ndarray, truth: np.ndarray) -> Calibration:
-    """The calibration of a model by its answers to images that it has not learned from.
+    """Measure the calibration of a model by its answers to images that it has not learned from.
 
     logits: float32 (n, 10), n > 0, whose softmax are the probabilities. truth: uint8 (n,), 0–9.
     """
-    found = temperature(logits, truth)
+    fitted = temperature(logits, truth)
     right = logits.argmax(axis=1) == truth
-    confidence = softmax(logits / found).max(axis=1)
-    return Calibration(
-        images=len(truth),
-        temperature=found,
-        before=reliability(softmax(logits).max(axis=1), right),
-        after=reliability(confidence, right),
-        **_review_curve(confidence.astype(float), right),
-    )
+    confidence = softmax(logits / fitted).max(axis=1)
+    before = reliability(softmax(logits).max(axis=1), right)
+    after = reliability(confidence, right)
+    curve = _review_curve(confidence.astype(float), right)
+    return Calibration(len(truth), fitted, before.error, after.error, before, after, **curve)
 
 
 def temperature(logits: np.ndarray, truth: np.ndarray) -> float:
-    """What to divide logits by, that the softmax is most likely to have given the truth; between COOLEST and HOTTEST.
+    """Fit the temperature, between COOLEST and HOTTEST: divided by it, the logits make the truth most likely.
 
     Temperature scaling (Guo et al., ICML 2017, arXiv:1706.04599). It changes no answer, only how sure it is. Above 1 it
     takes confidence away; models that were trained with label smoothing have too little, and theirs is below 1.
 
-    Weight is given to one image more, which is answered at chance by any wrong class: without a mistake among the
-    images all confidences would else become 1, and nothing could be told apart (after Platt 1999, who does so for two
+    One image is added to the weights, as if answered at chance by any wrong class: without a mistake among the images
+    all confidences would otherwise become 1, and nothing could be told apart (after Platt 1999, who does so for two
     classes). It moves the temperature towards caution, by a twentieth where ten of a thousand images are read wrong.
 
     logits: float32 (n, 10); logarithms of probabilities do as well. truth: uint8 (n,), 0–9.
@@ -168,7 +156,10 @@ def temperature(logits: np.ndarray, truth: np.ndarray) -> float:
 
 
 def reliability(confidence: np.ndarray, right: np.ndarray) -> Reliability:
-    """In BINS bins, or as many as there are images. confidence: float (n,), 0–1, n > 0. right: bool (n,)."""
+    """Sort answers into BINS bins, or as many as there are images.
+
+    confidence: float (n,), 0–1, n > 0. right: bool (n,).
+    """
     order = confidence.argsort(kind="stable")
     bins = np.array_split(order, min(BINS, len(order)))
     return Reliability(tuple(Bin(len(rows), _mean(confidence[rows]), _mean(right[rows])) for rows in bins))
@@ -178,8 +169,8 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean(dtype=float))
 
 
-def _review_curve(confidence: np.ndarray, right: np.ndarray) -> dict[str, tuple[Any, ...]]:
-    """The four rows of the curve. confidence: float (n,). right: bool (n,).
+def _review_curve(confidence: np.ndarray, right: np.ndarray) -> dict[str, Any]:
+    """Return the four rows of the curve, by their names. confidence: float (n,). right: bool (n,).
 
     Points lie at ranks that grow by the same factor, as a review takes the few least sure, and at the wrong answers
     that are surest, which is where the bound jumps.
@@ -192,8 +183,10 @@ def _review_curve(confidence: np.ndarray, right: np.ndarray) -> dict[str, tuple[
     below = np.searchsorted(ranked, thresholds)
     left = len(ranked) - below
     before = np.concatenate([[-np.inf], thresholds[:-1]])
-    wrong = np.minimum(len(mistaken) - np.searchsorted(mistaken, before, side="right"), left)
+    surer = len(mistaken) - np.searchsorted(mistaken, before, side="right")
+    wrong = np.minimum(surer, left)
     # The beta distribution has no such form where all are wrong.
-    at_most = np.where(wrong < left, beta.ppf(LEVEL, wrong + 1, np.maximum(left - wrong, 1)), 1.0)
+    bound = beta.ppf(LEVEL, wrong + 1, np.maximum(left - wrong, 1))
+    at_most = np.where(wrong < left, bound, 1.0)
     rows = {"thresholds": thresholds, "below": below, "wrong": wrong, "wrong_at_most": at_most}
     return {name: tuple(values.tolist()) for name, values in rows.items()}

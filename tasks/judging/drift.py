@@ -1,10 +1,11 @@
-"""Whether what comes in is of the kind that the model was trained for: a gate beside scoring.
+"""Drift: tell whether images are of the kind that the model was trained for, while they are scored.
 
-Counted are a few aggregates of each image's ink, and what the model answered; the counts of the training images are the
-reference. Batches and shards add up to the very same counts, however they are cut, and neither needs SciPy.
+A few aggregates of each image's ink and the model's answers are counted; the counts of the training images are the
+reference. Batches and shards add up to the very same counts, however they are cut, and none of it needs SciPy.
 """
 
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -34,10 +35,10 @@ RING = 2  # pixels along each border, where MNIST has hardly any ink
 
 @dataclass(frozen=True)
 class Aggregate:
-    """What is measured of an image, and how its values are told apart.
+    """A measure of an image, and the bins that its values are counted in.
 
-    edges: float (k,), of the k + 1 bins it is counted in. Usual is what lies between two quantiles of the reference and
-    so many bins of tolerance beyond: another pen or scanner is no drift. less, more: what unusual values hint at.
+    edges: float (k,), of the k + 1 bins. Values are usual between two quantiles of the reference and so many bins of
+    tolerance beyond: another pen or scanner is no drift. less, more: the likely cause of unusual values.
     one_sided: only less matters, in two steps, below either quantile.
     """
 
@@ -74,7 +75,7 @@ BINS = {aggregate.name: len(aggregate.edges) + 1 for aggregate in AGGREGATES} | 
 
 @dataclass(frozen=True)
 class Profile:
-    """What some images are like: how many lie in each bin of each aggregate, and how many have each answer."""
+    """Counts that describe many images: how many lie in each bin of each aggregate, and how many have each answer."""
 
     counts: Mapping[str, tuple[int, ...]]
 
@@ -83,21 +84,20 @@ class Profile:
         return sum(self.counts[AGGREGATES[0].name])
 
     def __add__(self, other: "Profile") -> "Profile":
-        both = {name: zip(self.counts[name], other.counts[name], strict=True) for name in BINS}
-        return Profile({name: tuple(one + another for one, another in pairs) for name, pairs in both.items()})
+        return Profile({name: tuple(map(operator.add, self.counts[name], other.counts[name])) for name in BINS})
 
     def as_json(self) -> dict[str, list[int]]:
         return {name: list(counts) for name, counts in self.counts.items()}
 
     @classmethod
     def of_json(cls, written: Mapping[str, Any]) -> "Profile":
-        """From what `as_json` gave, also by way of a file. Raises: StoreError if other things were counted."""
-        found = {name: len(counts) for name, counts in written.items()}
-        if found != BINS:
+        """Return the profile that `as_json` was made from. Raises: StoreError if its bins are others."""
+        bins = {name: len(counts) for name, counts in written.items()}
+        if bins != BINS:
             raise StoreError(
                 "the profile was written by another version",
-                expected=", ".join(f"{name} ({bins})" for name, bins in BINS.items()),
-                received=", ".join(f"{name} ({bins})" for name, bins in found.items()) or "nothing",
+                expected=", ".join(f"{name} ({number})" for name, number in BINS.items()),
+                received=", ".join(f"{name} ({number})" for name, number in bins.items()) or "nothing",
                 remedy="package the model, or score the images, again",
             )
         return cls({name: tuple(written[name]) for name in BINS})
@@ -108,7 +108,7 @@ EMPTY = Profile({name: (0,) * bins for name, bins in BINS.items()})
 
 @dataclass(frozen=True)
 class Finding:
-    """An aggregate compared. noise: what chance may bring its PSI to. says: what is unusual, in words, or nothing."""
+    """An aggregate compared. noise: the PSI that chance may cause. says: in words how it is unusual, or nothing."""
 
     name: str
     psi: float
@@ -121,8 +121,8 @@ class Finding:
 class Drift:
     """The verdict on so many images: `too few to tell`, below some sixty, where even a PSI of MAJOR could be chance.
 
-    Two are enough to find that all are blank or inverted, thirty to find that they are turned or mirrored.
-    findings: an aggregate each, the furthest off first.
+    Two are enough to see that all are blank or inverted, thirty to see that they are turned or mirrored.
+    findings: one for each aggregate, the furthest off first.
     """
 
     verdict: Literal["none", "drifted", "too few to tell"]
@@ -131,12 +131,12 @@ class Drift:
 
     @property
     def reasons(self) -> list[str]:
-        """What has changed, if only moderately, in words."""
+        """The changes, moderate ones included, in words."""
         return [finding.says for finding in self.findings if finding.says]
 
 
 def measure(images: np.ndarray, answers: np.ndarray, confidence: np.ndarray) -> Profile:
-    """The profile of images and of the answers to them.
+    """Count the profile of images and of the answers to them.
 
     For a reference: training images, their labels, and the confidences of the validation images, since a model is too
     sure of what it has learned from.
@@ -150,13 +150,19 @@ def measure(images: np.ndarray, answers: np.ndarray, confidence: np.ndarray) -> 
 
 
 def _counted(measured: Mapping[str, np.ndarray], answers: np.ndarray) -> Profile:
-    bins = {one.name: np.searchsorted(one.edges, measured.get(one.name, ()), side="right") for one in AGGREGATES}
+    bins = {
+        aggregate.name: np.searchsorted(aggregate.edges, measured.get(aggregate.name, ()), side="right")
+        for aggregate in AGGREGATES
+    }
     bins[MIX] = answers
     return Profile({name: tuple(np.bincount(bins[name], minlength=BINS[name]).tolist()) for name in BINS})
 
 
 def _weights() -> np.ndarray:
-    """What pixels are summed up by, float32 (7, 784): all, ring, x, y, xx, yy, xy, in half pixels from the middle."""
+    """Return the weights that pixels are summed up by, float32 (7, 784): all, ring, x, y, xx, yy, xy.
+
+    Coordinates are in half pixels from the middle.
+    """
     y, x = np.indices((SIDE, SIDE)).reshape(2, PIXELS) * 2 - (SIDE - 1)
     ring = np.maximum(abs(x), abs(y)) > SIDE - 2 * RING
     return np.stack([np.ones_like(x), ring, x, y, x * x, y * y, x * y]).astype(np.float32)
@@ -166,12 +172,12 @@ WEIGHTS = _weights()
 
 
 def _of_ink(images: np.ndarray) -> dict[str, np.ndarray]:
-    """Aggregates of each image, float (n,), from the moments of its ink; 0 where it has none.
+    """Compute aggregates of each image, float (n,), from the moments of its ink; 0 where it has none.
 
-    The sums are whole numbers below 2²⁴, exact in float32 in any order of summing, and the rest is what IEEE 754 rounds
-    in one way: an image is counted alike in every batch and on every machine.
+    The sums are whole numbers below 2²⁴, exact in float32 in any order of summing, and IEEE 754 rounds the rest in only
+    one way: an image is counted alike in every batch and on every machine.
     """
-    # Not `@`, for which BLAS starts threads: beside the scorer's they cost ten times what they save.
+    # Not `@`, for which BLAS starts threads: beside the scorer's they cost ten times as much as they save.
     sums = np.matvec(WEIGHTS, (images >> FAINT).reshape(-1, PIXELS).astype(np.float32))
     ink, ring, *moments = sums.T.astype(float)
     x, y, xx, yy, xy = (moment / np.maximum(ink, 1) for moment in moments)
@@ -187,34 +193,36 @@ def _of_ink(images: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def verdict(reference: Profile, observed: Profile) -> Drift:
-    """Drifted is what has more unusual images than the reference by any one aggregate, beyond chance and by MAJOR.
+    """Judge whether observed images have drifted from the reference.
 
-    A narrower kind, as of one hand and one pen, is no drift; nor are surer answers, nor another mix of classes,
-    which is at most moderate as long as it is a mix.
+    They have if they are more often unusual than the reference by any one aggregate, beyond chance and by MAJOR. A
+    narrower kind, as of one hand and one pen, is no drift; nor are surer answers, nor another mix of classes, which is
+    at most moderate as long as it is a mix.
     """
     if not all(any(profile.counts[name]) for profile in (reference, observed) for name in BINS):
         return Drift("too few to tell", observed.images, ())
-    found = [_compared(aggregate, reference, observed) for aggregate in AGGREGATES]
-    telling = all(finding.noise < MAJOR for finding in found)
-    found = sorted([*found, _mix(reference, observed)], key=lambda finding: -finding.psi)
-    drifted = any(finding.level == "major" for finding in found)
-    return Drift("drifted" if drifted else "none" if telling else "too few to tell", observed.images, tuple(found))
+    findings = [_compared(aggregate, reference, observed) for aggregate in AGGREGATES]
+    telling = all(finding.noise < MAJOR for finding in findings)
+    findings = sorted([*findings, _mix(reference, observed)], key=lambda finding: -finding.psi)
+    drifted = any(finding.level == "major" for finding in findings)
+    judged: Literal["none", "drifted", "too few to tell"] = "none" if telling else "too few to tell"
+    return Drift("drifted" if drifted else judged, observed.images, tuple(findings))
 
 
 def _compared(aggregate: Aggregate, reference: Profile, observed: Profile) -> Finding:
-    counts = [np.array(profile.counts[aggregate.name]) for profile in (reference, observed)]
-    cuts = _cuts(counts[0], aggregate)
-    expected, found = (np.array([group.sum() for group in np.split(bins, cuts)]) for bins in counts)
-    p, q = expected / expected.sum(), found / found.sum()
+    bins = np.array([reference.counts[aggregate.name], observed.counts[aggregate.name]])
+    groups = np.split(bins, _cuts(bins[0], aggregate), axis=1)
+    expected, received = np.stack([group.sum(axis=1) for group in groups], axis=1)
+    p, q = expected / expected.sum(), received / received.sum()
     usual = 2 if aggregate.one_sided else 1
     below, above = q[:usual].sum(), q[usual + 1 :].sum()
     where, share, hint = ("below", below, aggregate.less) if below > above else ("above", above, aggregate.more)
     says = f"{aggregate.name} far {where} the usual in {percent(share, 0)} of the images: {hint}"
-    return _finding(aggregate.name, expected, found, "major" if q[usual] < p[usual] else "none", says)
+    return _finding(aggregate.name, expected, received, "major" if q[usual] < p[usual] else "none", says)
 
 
 def _cuts(expected: np.ndarray, aggregate: Aggregate) -> tuple[int, int]:
-    """The bins that the second and the third group begin with."""
+    """Return the bins that the second and the third group begin with."""
     below = expected.cumsum() / expected.sum()
     low, high = aggregate.quantiles
     second = int(np.searchsorted(below, low, side="right")) - aggregate.tolerance
@@ -223,28 +231,31 @@ def _cuts(expected: np.ndarray, aggregate: Aggregate) -> tuple[int, int]:
 
 
 def _mix(reference: Profile, observed: Profile) -> Finding:
-    expected, found = (np.array(profile.counts[MIX]) for profile in (reference, observed))
-    share, images = found.max() / found.sum(), found.sum()
-    says = f"another mix of classes: {percent(share, 0)} of the images are read as {found.argmax()}"
-    return _finding(MIX, expected, found, "major" if share >= NEARLY_ALL and images >= MANY else "moderate", says)
+    expected, received = np.array(reference.counts[MIX]), np.array(observed.counts[MIX])
+    images = received.sum()
+    share = received.max() / images
+    says = f"another mix of classes: {percent(share, 0)} of the images are read as {received.argmax()}"
+    most: Level = "major" if share >= NEARLY_ALL and images >= MANY else "moderate"
+    return _finding(MIX, expected, received, most, says)
 
 
-def _finding(name: str, expected: np.ndarray, found: np.ndarray, most: Level, says: str) -> Finding:
-    """expected, found: images in each group, int (k,). most: the level that it can reach."""
-    p, q = ((counts / counts.sum() + LEAST) / (1 + LEAST * len(counts)) for counts in (expected, found))
-    psi, noise = float(((q - p) * np.log(q / p)).sum()), _noise(len(p) - 1, expected.sum(), found.sum())
+def _finding(name: str, expected: np.ndarray, received: np.ndarray, most: Level, says: str) -> Finding:
+    """Compare images in each group, int (k,). most: the level that the finding can reach."""
+    p, q = ((counts / counts.sum() + LEAST) / (1 + LEAST * len(counts)) for counts in (expected, received))
+    psi = float(((q - p) * np.log(q / p)).sum())
+    noise = _noise(len(p) - 1, expected.sum(), received.sum())
     reached = sum(psi >= max(noise, limit) for limit in (MODERATE, MAJOR))
     level = LEVELS[min(reached, LEVELS.index(most))]
     return Finding(name, psi, noise, level, f"{says} (PSI {psi:.1f})" if level != "none" else "")
 
 
-def _noise(freedom: int, expected: int, found: int) -> float:
-    """What PSI stays below where nothing has drifted, but for FALSE_ALARMS.
+def _noise(freedom: int, expected: int, received: int) -> float:
+    """Return the bound that PSI stays below where nothing has drifted, but for FALSE_ALARMS.
 
     It is then χ² times 1/n + 1/m (Yurdakul, Statistical Properties of Population Stability Index, Western Michigan
     University, 2018). The level is Bonferroni's; the quantile Wilson's and Hilferty's (PNAS 17, 1931), within two per
-    cent: to load SciPy for it would take longer than to score a thousand images.
+    cent: loading SciPy for it would take longer than scoring a thousand images.
     """
     z = NormalDist().inv_cdf(1 - FALSE_ALARMS / len(BINS))
     spread = 2 / (9 * freedom)
-    return freedom * (1 - spread + z * math.sqrt(spread)) ** 3 * float(1 / expected + 1 / found)
+    return freedom * (1 - spread + z * math.sqrt(spread)) ** 3 * float(1 / expected + 1 / received)

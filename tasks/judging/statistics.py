@@ -1,6 +1,6 @@
-"""What answers to the same images can tell: intervals, tests of pairs, and what many tests at once ask for.
+"""Statistics of answers to the same images: intervals, tests of pairs, and corrections for many tests at once.
 
-Whether an image is read right is a bool; nothing here knows what an image or a recipe is.
+An answer is a bool, right or wrong; nothing here knows what an image or a recipe is.
 """
 
 import math
@@ -13,7 +13,7 @@ Z = 1.959963984540054  # the normal distribution's quantile that leaves 2.5 % on
 
 
 @dataclass(frozen=True)
-class Score:
+class Accuracy:
     """Share of images read right, 0–1, with its 95 % interval."""
 
     images: int
@@ -48,73 +48,83 @@ class Paired:
         return float(binomtest(self.only_second, apart, alternative=alternative).pvalue) if apart else 1.0
 
 
-def score(right: np.ndarray) -> Score:
-    """Mean accuracy of k models on the same n images, with its 95 % sampling interval.
+def measure_accuracy(right: np.ndarray) -> Accuracy:
+    """Return the mean accuracy of k models on the same n images, with its 95 % sampling interval.
 
-    Of one model it is Wilson's (JASA 22, 1927). Of several it is Wilson's at the effective number of images, the one
+    For one model it is Wilson's (JASA 22, 1927). For several it is Wilson's at the effective number of images, the one
     whose binomial variance is the variance found between images (Kish, Survey Sampling, 1965; recommended with Wilson's
     interval by Franco et al., J. Survey Statistics and Methodology 7, 2019). It lies between n and k n: models of
-    different seeds fail on much the same images, so to count every answer for itself would promise too much.
+    different seeds fail on much the same images, so counting every answer by itself would promise too much.
 
     The interval says how far the mean of these models may lie from that on all images of the kind; what other seeds
     would change is not in it.
 
-    right: bool (k, n), or (n,) of one model; n > 0.
+    right: bool (k, n), or (n,) for one model; n > 0.
     """
     models, images = np.atleast_2d(right).shape
     shares = np.atleast_2d(right).mean(axis=0)
     accuracy, variance = float(shares.mean()), float(shares.var())
-    effective = min(images * accuracy * (1 - accuracy) / variance, models * images) if variance else images
-    return Score(images, accuracy, _wilson(accuracy, effective))
+    binomial = accuracy * (1 - accuracy)
+    effective = min(images * binomial / variance, models * images) if variance else images
+    return Accuracy(images, accuracy, _wilson(accuracy, effective))
 
 
 def _wilson(accuracy: float, images: float) -> tuple[float, float]:
-    """As scipy's, but for a number of images that need not be whole."""
+    """Return Wilson's interval as SciPy does, but for a number of images that need not be whole."""
     shrink = 1 + Z**2 / images
     center = (accuracy + Z**2 / (2 * images)) / shrink
     half = Z / shrink * math.sqrt(accuracy * (1 - accuracy) / images + Z**2 / (4 * images**2))
     # At the ends of the scale the interval ends there, too, which rounding would miss.
-    return 0.0 if accuracy == 0 else center - half, 1.0 if accuracy == 1 else center + half
+    low = 0.0 if accuracy == 0 else center - half
+    high = 1.0 if accuracy == 1 else center + half
+    return low, high
 
 
 def mcnemar(first: np.ndarray, second: np.ndarray) -> Paired:
-    """The paired comparison of two models on the same images, from bool (n,) each: which they read right."""
+    """Compare two models on the same images, from bool (n,) each: which images they read right."""
     return Paired(int((first & ~second).sum()), int((second & ~first).sum()))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Corrected for their number, in the same order: to call those below 0.05 real is wrong once in twenty families.
+    """Correct p values for their number, in the same order: calling those below 0.05 real is wrong once in 20 families.
 
     Step-down (Holm, Scandinavian Journal of Statistics 6, 1979), which needs no independence of the tests.
     """
     p = np.asarray(p_values, float)
     order = p.argsort(kind="stable")
-    p[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
+    corrected = p[order] * np.arange(len(p), 0, -1)
+    p[order] = np.maximum.accumulate(corrected).clip(max=1)
     return p.tolist()
 
 
 def p_by_group(first: np.ndarray, second: np.ndarray, group: np.ndarray) -> dict[int, float]:
-    """Of each group of images: `Paired.p_first_worse` there, corrected by `holm` for the number of groups.
+    """Return `Paired.p_first_worse` for each group of images, corrected by `holm` for the number of groups.
 
-    first, second: bool (n,), which images they read right. group: int (n,), what group each is of.
+    first, second: bool (n,), which images they read right. group: int (n,), the group of each image.
     """
     groups = np.unique(group).tolist()
-    apart = [mcnemar(first[group == one], second[group == one]).p_first_worse for one in groups]
-    return dict(zip(groups, holm(apart), strict=True))
+    p_values = []
+    for number in groups:
+        members = group == number
+        p_values.append(mcnemar(first[members], second[members]).p_first_worse)
+    return dict(zip(groups, holm(p_values), strict=True))
 
 
 def p_first_higher(first: np.ndarray, second: np.ndarray) -> float:
-    """Probability of a mean so much higher than the second's or more, were both equal; of float (n,) each, in pairs.
+    """Return the probability of a mean so much higher than the second's or more, were both equal.
 
-    Student's t-test of the differences, to one side. One image on which all hangs cannot make it small.
+    Student's t-test of the differences, to one side: a single image cannot make it small.
+    first, second: float (n,), in pairs.
     """
     from scipy.stats import ttest_rel
 
-    # Of no difference there is no variance to divide by.
-    return 1.0 if np.array_equal(first, second) else float(ttest_rel(first, second, alternative="greater").pvalue)
+    # Where there is no difference there is no variance to divide by.
+    if np.array_equal(first, second):
+        return 1.0
+    return float(ttest_rel(first, second, alternative="greater").pvalue)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """float32 (n, classes), each row adding up to 1."""
+    """Return the probabilities of logits, both float32 (n, classes); each row adds up to 1."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)

@@ -1,7 +1,7 @@
 """The pictures of a report, each ready to stand inside an HTML page: charts as SVG, digits as PNG.
 
-A chart has no background, and takes its ink and its font from the page around it, so that it suits a light page and a
-dark one. Its colours follow Okabe and Ito's palette, told apart without colour vision, and are never the only
+A chart has no background, and takes its ink and its font from the page around it, so that it suits light pages and dark
+ones. Its colours follow Okabe and Ito's palette, told apart without colour vision, and are never the only
 difference between two things. Text stays text: it can be selected, searched and read aloud.
 """
 
@@ -16,10 +16,12 @@ import numpy as np
 
 from tasks.data.digits import CLASSES
 from tasks.judging.calibration import Calibration, Reliability
-from tasks.reports.drawing import BLUE, INK, ORANGE, name_dots, name_lines, new_figure, plain, svg
+from tasks.reports.drawing import BLUE, INK, ORANGE, name_below, new_figure, plain, svg
+from tasks.words import counted, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.ticker import FuncFormatter
 
 # For many things in one chart; grey and ink stand for yellow and black, which one of the grounds would swallow.
 # There is one marker less than colours, so that only the 57th thing looks like the first.
@@ -27,7 +29,7 @@ PALETTE = (ORANGE, BLUE, "#009e73", "#cc79a7", "#e69f00", INK, "#56b4e9", "#8a8f
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 MARKED_EPOCHS = 30
-MOST_REVIEWED = 0.25  # beyond it nobody asks
+MOST_REVIEWED = 0.25  # nobody reviews more
 
 MEASURES = {"loss": "Loss", "accuracy": "Accuracy"}
 
@@ -36,7 +38,7 @@ MEASURES = {"loss": "Loss", "accuracy": "Accuracy"}
 class Series:
     """One of the things that a chart compares: a line, or dots of one look.
 
-    x: above 0. accuracy: as many, shares 0–1. What is not finite, in either, is left out.
+    x: above 0. accuracy: as many, shares 0–1. Values that are not finite, in either, are left out.
     """
 
     name: str
@@ -45,21 +47,23 @@ class Series:
 
 
 def curve(history: Sequence[Mapping[str, float]], measure: str) -> str:
-    """SVG of a measure per epoch, on the training and on the validation images.
+    """Draw a measure per epoch, on the training and on the validation images, as SVG.
 
-    history: an epoch each, with `epoch` and the measure of both, e.g. `loss` and `val_loss`; what is not finite
-        leaves a gap.
+    history: for each epoch its `epoch` and the measure of both, e.g. `loss` and `val_loss`; values that are not finite
+        leave a gap.
     measure: `loss`, drawn on a logarithmic scale, or `accuracy`, 0–1.
     """
     figure = new_figure(width=380, height=270)
     axes = figure.add_subplot()
     epochs = [int(row["epoch"]) for row in history]
-    training, validation = ([_finite(row[name]) for row in history] for name in (measure, f"val_{measure}"))
+    training = [_finite(row[measure]) for row in history]
+    validation = [_finite(row[f"val_{measure}"]) for row in history]
     marker = "o" if len(epochs) <= MARKED_EPOCHS else ""
     axes.plot(epochs, training, color=ORANGE, linestyle="--", marker=marker, markerfacecolor="none", label="training")
     axes.plot(epochs, validation, color=BLUE, marker=marker, label="validation")
     _epoch_axis(axes, epochs)
     _measure_axis(axes, measure, training + validation)
+    plain(axes, MEASURES[measure], "epoch")
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, labelcolor=INK, fontsize=11)
     return svg(
         figure,
@@ -69,7 +73,7 @@ def curve(history: Sequence[Mapping[str, float]], measure: str) -> str:
 
 
 def confusion(matrix: np.ndarray) -> str:
-    """SVG of a confusion matrix, with a count in every cell that is not empty.
+    """Draw a confusion matrix as SVG, with a count in every cell that is not empty.
 
     Only mistakes are coloured, so that the diagonal, often a hundred times as high, does not drown them.
 
@@ -86,7 +90,10 @@ def confusion(matrix: np.ndarray) -> str:
         color, alpha = (ORANGE, 0.1 + 0.55 * share) if share else (INK, 0.12 if truth == predicted else 0.03)
         corner = (predicted - 0.47, truth - 0.47)
         axes.add_patch(Rectangle(corner, 0.94, 0.94, facecolor=color, edgecolor="none", alpha=alpha))
-        _count(axes, truth, predicted, int(matrix[truth, predicted]))
+        if count := int(matrix[truth, predicted]):
+            size = min(12, 42 / len(str(count)))
+            weight = "normal" if truth == predicted else "bold"
+            axes.text(predicted, truth, str(count), va="center", ha="center", color=INK, size=size, weight=weight)
     axes.set_xlabel("predicted", color=INK, fontsize=12, labelpad=8)
     axes.set_ylabel("truth", color=INK, fontsize=12, labelpad=8)
     axes.set_xticks(range(CLASSES))
@@ -100,42 +107,43 @@ def confusion(matrix: np.ndarray) -> str:
 
 
 def costs(recipes: Sequence[Series], images: int) -> str:
-    """SVG of accuracy against the CPU seconds of the fit: a dot a seed, each recipe with its own mark and its name.
+    """Draw accuracy against the CPU seconds of the fit as SVG: a dot for each seed, a mark for each recipe.
 
-    Both scales are logarithmic, that of accuracy in errors: 98 to 99 % is as long a way as 99 to 99.5 %, half the
-    errors. A place in the sequence decides the look, here as in `progress`.
+    Both scales are logarithmic, that of accuracy in errors: from 98 to 99 % is as long a way as from 99 to 99.5 %, half
+    the errors. A place in the sequence decides the look, here as in `progress`.
 
-    recipes: each with x in CPU seconds. images: how many the accuracy is of; it says how far up the scale can go.
+    recipes: each with x in CPU seconds. images: how many the accuracy was measured on; it limits the scale.
     """
-    figure = new_figure(width=380, height=320)
+    figure = new_figure(width=380, height=_height(recipes))
     axes = figure.add_subplot()
     dots = _known(recipes, images)
     for place, (x, errors) in dots.items():
-        axes.scatter(x, errors, s=42, color=_color(place), marker=_marker(place), alpha=0.85, linewidths=0)
+        look: dict[str, Any] = {"color": _color(place), "marker": _marker(place)}
+        axes.scatter(x, errors, s=42, alpha=0.85, linewidths=0, label=recipes[place].name, **look)
     x, errors = _all(dots)
-    _log_axis(axes, "CPU seconds of the fit", x)
+    _log_axis(axes, x)
     _accuracy_axis(axes, errors.max(), errors.min())
-    figure.draw_without_rendering()  # only then is it known where things are
-    name_dots(axes, {recipes[place].name: np.column_stack(points) for place, points in dots.items()})
-    means = ", ".join(f"{recipes[place].name} {np.nanmean(recipes[place].accuracy):.2%}" for place in dots)
+    plain(axes, "Accuracy", "CPU seconds of the fit")
+    name_below(axes)
+    means = ", ".join(f"{recipes[place].name} {percent(float(np.nanmean(recipes[place].accuracy)))}" for place in dots)
     return svg(figure, f"Accuracy against the CPU seconds of the fit: {means or 'unknown'}")
 
 
 def progress(recipes: Sequence[Series], images: int, along: str) -> str:
-    """SVG of accuracy on its way, a line a recipe, each with its name where it ends up.
+    """Draw the way of accuracy as SVG, a line for each recipe.
 
     Accuracy is scaled as in `costs`. The first steps, which are far below all the rest, may lie outside.
 
-    recipes: each with x as `along` says, ascending; empty where nothing is known of the way.
-    images: how many the accuracy is of. along: `epoch`, or any other unit, which gets a logarithmic scale.
+    recipes: each with x as `along` says, ascending; empty where the way is not known.
+    images: as in `costs`. along: `epoch`, or any other unit, which gets a logarithmic scale.
     """
-    figure = new_figure(width=380, height=320)
+    figure = new_figure(width=380, height=_height(recipes))
     axes = figure.add_subplot()
     lines = _known(recipes, images)
     for place, (x, errors) in lines.items():
         marked = [*range(0, len(x) - 1, max(len(x) // 8, 1)), len(x) - 1]
-        look: dict[str, Any] = {"color": _color(place), "marker": _marker(place), "markersize": 4}
-        axes.plot(x, errors, linewidth=1.6, markevery=marked, **look)
+        look: dict[str, Any] = {"color": _color(place), "marker": _marker(place), "markersize": 5}
+        axes.plot(x, errors, linewidth=1.6, markevery=marked, label=recipes[place].name, **look)
     x, errors = _all(lines)
     best = [errors.min() for _, errors in lines.values()] or [1]
     most = min(3 * max(best), errors.max())
@@ -143,15 +151,15 @@ def progress(recipes: Sequence[Series], images: int, along: str) -> str:
     if along == "epoch":
         _epoch_axis(axes, [int(x.min()), int(x.max())])
     else:
-        _log_axis(axes, along, x[errors <= most])
-    figure.draw_without_rendering()
-    name_lines(axes, {recipes[place].name: (_color(place), *line) for place, line in lines.items()})
-    ends = ", ".join(f"{one.name} {_spoken(_finite(one.accuracy[-1]), 'accuracy')}" for one in recipes if one.accuracy)
-    return svg(figure, f"Accuracy by {along}, at the end: {ends or 'unknown'}")
+        _log_axis(axes, x[errors <= most])
+    plain(axes, "Accuracy", along)
+    name_below(axes)
+    ends = [f"{recipe.name} {_spoken(recipe.accuracy[-1], 'accuracy')}" for recipe in recipes if recipe.accuracy]
+    return svg(figure, f"Accuracy by {along}, at the end: {', '.join(ends) or 'unknown'}")
 
 
 def trials(accuracies: Sequence[float | None]) -> str:
-    """SVG of what each trial of a tuning reached, in their order, and of the best so far.
+    """Draw the accuracy of each trial of a tuning, in their order, and the best so far, as SVG.
 
     accuracies: shares 0–1; None for a trial that did not come to its end. At least one is known.
     """
@@ -162,72 +170,72 @@ def trials(accuracies: Sequence[float | None]) -> str:
     axes.step(numbers, np.fmin.accumulate(errors), where="post", color=ORANGE, label="best so far")
     axes.scatter(numbers, errors, s=36, color=BLUE, linewidths=0, label="a trial", zorder=3)
     _epoch_axis(axes, numbers.tolist())
-    axes.set_xlabel("trial", color=INK, fontsize=11)
     _accuracy_axis(axes, float(np.nanmax(errors)), float(np.nanmin(errors)))
+    plain(axes, "Accuracy", "trial")
     axes.legend(frameon=False, labelcolor=INK, fontsize=11, loc="lower right")
-    return svg(figure, f"Accuracy of {len(accuracies)} trials; the best has {1 - np.nanmin(errors):.2%}")
+    return svg(
+        figure, f"Accuracy of {counted(len(accuracies), 'trial')}; the best has {percent(1 - np.nanmin(errors))}"
+    )
 
 
 def reliability(diagram: Reliability) -> str:
-    """SVG of a reliability diagram: how often the model is right against how sure it is, a dot a bin.
+    """Draw a reliability diagram as SVG: how often the model is right against how sure it is, a dot for each bin.
 
     Both scales are those of errors, as in `costs`: nearly all answers are surer than 99 %.
     """
     figure = new_figure(width=380, height=320)
     axes = figure.add_subplot()
-    doubt, wrong = (
-        np.array([max(1 - value, 0.5 / one.images) for one in diagram.bins for value in [getattr(one, name)]])
-        for name in ("confidence", "accuracy")
-    )
+    doubt = np.array([max(1 - group.confidence, 0.5 / group.images) for group in diagram.bins])
+    wrong = np.array([max(1 - group.accuracy, 0.5 / group.images) for group in diagram.bins])
     most, least = float(max(doubt.max(), wrong.max())), float(min(doubt.min(), wrong.min()))
     axes.plot([most, least], [most, least], color=INK, linewidth=1, linestyle=(0, (4, 3)), label="as sure as right")
     axes.plot(doubt, wrong, color=BLUE, marker="o", label="answers")
-    _share_axis(axes, "confidence", most, least)
+    _share_axis(axes, most, least)
     _accuracy_axis(axes, most, least)
+    plain(axes, "Accuracy", "confidence")
     axes.legend(frameon=False, labelcolor=INK, fontsize=11, loc="lower right")
-    return svg(figure, f"Accuracy against confidence; on average they are {diagram.error:.2%} apart")
+    return svg(figure, f"Accuracy against confidence; on average they are {percent(diagram.error)} apart")
 
 
-def review(found: Calibration) -> str:
-    """SVG of the share that is read right of what nobody reviews, against the share that is reviewed."""
-    from matplotlib.ticker import PercentFormatter
-
+def review(calibration: Calibration) -> str:
+    """Draw as SVG the share read right among the images that nobody reviews, against the share that is reviewed."""
     figure = new_figure(width=380, height=320)
     axes = figure.add_subplot()
-    reviewed = np.array(found.below) / found.images
-    left = found.images - np.array(found.below)
-    errors = np.clip(np.array(found.wrong) / left, 0.5 / found.images, 1)
-    seen = reviewed <= MOST_REVIEWED
-    bound = np.array(found.wrong_at_most)[seen]
-    axes.plot(reviewed[seen], errors[seen], color=BLUE, label="on validation")
-    axes.plot(reviewed[seen], bound, color=ORANGE, linestyle="--", label="at least (95 %)")
-    _accuracy_axis(axes, float(bound.max()), float(errors[seen].min()))
-    axes.xaxis.set_major_formatter(PercentFormatter(xmax=1))
-    axes.set_xlabel("share reviewed, the least sure first", color=INK, fontsize=11)
+    reviewed = np.array(calibration.below) / calibration.images
+    left = calibration.images - np.array(calibration.below)
+    errors = np.clip(np.array(calibration.wrong) / left, 0.5 / calibration.images, 1)
+    shown = reviewed <= MOST_REVIEWED
+    bound = np.array(calibration.wrong_at_most)[shown]
+    axes.plot(reviewed[shown], errors[shown], color=BLUE, label="on validation")
+    axes.plot(reviewed[shown], bound, color=ORANGE, linestyle="--", label="at least (95\u00a0%)")
+    _accuracy_axis(axes, float(bound.max()), float(errors[shown].min()))
+    axes.xaxis.set_major_formatter(_percent_ticks())
+    plain(axes, "Accuracy", "share reviewed, the least sure first")
     axes.legend(frameon=False, labelcolor=INK, fontsize=11, loc="lower right")
-    return svg(figure, f"Accuracy of the rest against the share reviewed: {1 - errors[0]:.2%} without a review")
+    return svg(figure, f"Accuracy of the rest against the share reviewed: {percent(1 - errors[0])} without a review")
 
 
 def digit(image: np.ndarray) -> str:
-    """PNG of one digit as a `data:` address, a pixel a pixel: the page enlarges it, and keeps its edges sharp.
+    """Return the PNG of one digit as a `data:` address; the page enlarges it, and keeps the edges of its pixels sharp.
 
     image: uint8 (28, 28), 0–255.
     """
     return _png(np.dstack([image] * 3))
 
 
-def explained(image: np.ndarray, why: np.ndarray) -> str:
-    """As `digit`, what speaks for the answer tinted orange, the more, the stronger.
+def explained(image: np.ndarray, reasons: np.ndarray) -> str:
+    """Return the PNG of a digit as `digit` does, tinted orange where it speaks for the answer: the more, the stronger.
 
-    image: uint8 (28, 28). why: float (28, 28), relative to its highest; what is below 0 is not tinted.
+    image: uint8 (28, 28). reasons: float (28, 28), relative to their highest; nothing below 0 is tinted.
     """
-    strength = np.clip(why / max(float(why.max()), 1e-6), 0, 1)[..., None] * 0.75
+    strength = 0.75 * np.clip(reasons / max(float(reasons.max()), 1e-6), 0, 1)[..., None]
     orange = np.array([int(ORANGE[at : at + 2], 16) for at in (1, 3, 5)])
-    return _png(np.rint(image[..., None] * (1 - strength) + orange * strength).astype(np.uint8))
+    tinted = image[..., None] * (1 - strength) + orange * strength
+    return _png(np.rint(tinted).astype(np.uint8))
 
 
 def _png(pixels: np.ndarray) -> str:
-    """uint8 (height, width, 3) as a `data:` address."""
+    """Return pixels, uint8 (height, width, 3), as a `data:` address."""
     from matplotlib.image import imsave
 
     png = io.BytesIO()
@@ -235,84 +243,86 @@ def _png(pixels: np.ndarray) -> str:
     return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
 
 
+def _height(recipes: Sequence[Series]) -> int:
+    """Return the height of a chart with the names of recipes below it, in pixels."""
+    return 300 + 20 * -(-len(recipes) // 2)
+
+
+def _percent_ticks(of_errors: bool = False) -> "FuncFormatter":
+    """Return the labels of an axis of shares; with `of_errors` each share of errors is called by its accuracy."""
+    from matplotlib.ticker import FuncFormatter
+
+    return FuncFormatter(lambda share, _: f"{100 * (1 - share if of_errors else share):.4g}\u00a0%")
+
+
 def _epoch_axis(axes: "Axes", epochs: Sequence[int]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_xlabel("epoch", color=INK, fontsize=11)
     axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
 
 
 def _measure_axis(axes: "Axes", measure: str, values: Sequence[float]) -> None:
-    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, StrMethodFormatter
 
     if measure == "accuracy":
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
-        axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+        axes.yaxis.set_major_formatter(_percent_ticks())
     elif any(value > 0 for value in values):
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-    plain(axes, MEASURES[measure])
 
 
-def _share_axis(axes: "Axes", label: str, most: float, least: float) -> None:
-    """Along the chart, what is scaled as `_accuracy_axis` does upwards."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+def _share_axis(axes: "Axes", most: float, least: float) -> None:
+    """Scale the horizontal axis as `_accuracy_axis` does the vertical one."""
+    from matplotlib.ticker import LogLocator
 
-    axes.set_xlabel(label, color=INK, fontsize=11)
     axes.set_xscale("log")
     axes.set_xlim(min(1.25 * most, 1), least / 1.25)
     axes.xaxis.set_major_locator(LogLocator(subs=(1,), numticks=20))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda doubt, _: f"{100 - 100 * doubt:.4g}%"))
-    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(_percent_ticks(of_errors=True))
 
 
 def _accuracy_axis(axes: "Axes", most: float, least: float) -> None:
-    """Errors on a logarithmic scale, few of them on top, each called by its accuracy.
+    """Scale the vertical axis by the logarithm of errors, few of them on top, each called by its accuracy.
 
     most, least: shares of errors to be seen, above 0.
     """
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+    from matplotlib.ticker import LogLocator
 
     axes.set_yscale("log")
     axes.set_ylim(min(1.25 * most, 1), least / 1.25)
     subs = (1, 1.5, 2, 3, 5, 7) if most < 30 * least else (1, 2, 5)
     axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda error, _: f"{100 - 100 * error:.4g}%"))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    plain(axes, MEASURES["accuracy"])
+    axes.yaxis.set_major_formatter(_percent_ticks(of_errors=True))
 
 
-def _log_axis(axes: "Axes", label: str, values: np.ndarray) -> None:
-    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+def _log_axis(axes: "Axes", values: np.ndarray) -> None:
+    from matplotlib.ticker import LogLocator, StrMethodFormatter
 
-    axes.set_xlabel(label, color=INK, fontsize=11)
     axes.set_xscale("log")
     axes.set_xlim(values.min() / 1.6, values.max() * 1.6)
     subs = (1, 3) if values.max() > 15 * values.min() else (1, 2, 5)
     axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _known(recipes: Sequence[Series], images: int) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """By place: x and the share of errors, at least half an image, of the series of which anything is known."""
+    """Return x and the share of errors, at least half an image, of each series with known values, by its place."""
     known = {}
     for place, recipe in enumerate(recipes):
         x, errors = np.asarray(recipe.x, float), 1 - np.asarray(recipe.accuracy, float)
-        there = np.isfinite(x) & (x > 0) & np.isfinite(errors)
-        if there.any():
-            known[place] = x[there], errors[there].clip(0.5 / images, 1)
+        finite = np.isfinite(x) & (x > 0) & np.isfinite(errors)
+        if finite.any():
+            known[place] = x[finite], errors[finite].clip(0.5 / images, 1)
     return known
 
 
 def _all(known: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """Every x and every share of errors; 1 where there is none, for an empty chart to have axes."""
-    both = np.hstack([np.array(one) for one in known.values()] or [np.ones((2, 1))])
-    return both[0], both[1]
+    """Return every x and every share of errors; 1 where there is none, for an empty chart to have axes."""
+    x, errors = np.hstack([np.array(pair) for pair in known.values()] or [np.ones((2, 1))])
+    return x, errors
 
 
 def _color(place: int) -> str:
@@ -323,19 +333,11 @@ def _marker(place: int) -> str:
     return MARKERS[place % len(MARKERS)]
 
 
-def _count(axes: "Axes", truth: int, predicted: int, count: int) -> None:
-    """Write a cell's count, in smaller type where it has four digits and more; nothing for 0."""
-    if count:
-        size = min(12, 42 / len(str(count)))
-        weight = "normal" if truth == predicted else "bold"
-        axes.text(predicted, truth, str(count), ha="center", va="center", color=INK, fontsize=size, fontweight=weight)
-
-
 def _finite(value: float) -> float:
     return value if math.isfinite(value) else math.nan
 
 
 def _spoken(value: float, measure: str) -> str:
-    if math.isnan(value):
+    if not math.isfinite(value):
         return "unknown"
-    return f"{value:.2%}" if measure == "accuracy" else f"{value:.3g}"
+    return percent(value) if measure == "accuracy" else f"{value:.3g}"

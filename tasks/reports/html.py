@@ -1,6 +1,6 @@
-"""One HTML page out of a template, which needs nothing but itself: it loads nothing from anywhere.
+"""Make an HTML page from a template. It needs nothing but itself: it loads nothing from anywhere.
 
-`page.html` is the frame that every page shares: head, style, verdict, and how to make it again. A template extends it.
+`page.html` is the frame of every page: head, style, verdict, and how to make it again. The templates extend it.
 """
 
 from pathlib import Path
@@ -24,9 +24,9 @@ FILTERS = (
 
 
 def render(template: str, **values: Any) -> str:
-    """The page of a template in this folder, with every filter of FILTERS by its name.
+    """Fill in a template of this room; every filter of FILTERS has its name there.
 
-    Text stays text: what is meant as markup, such as a chart, has to be marked `safe`.
+    Text stays text: markup, such as a chart, has to be marked `safe`.
     Raises: jinja2.UndefinedError if a value is missing.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -38,5 +38,5 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.filters |= {one.__name__: one for one in FILTERS}
+    pages.filters |= {function.__name__: function for function in FILTERS}
     return pages.get_template(template).render(values)

@@ -1,68 +1,81 @@
 """The leaderboard: a comparison of recipes as CSV, Markdown or one HTML page.
 
-Here are the verdict, in sentences, and the table; the page itself is `leaderboard.html`, its charts come from
-`figures.py`, what noise allows to say from `comparison.py`.
+The verdict is put into sentences here, and the table into words; the page itself is `leaderboard.html`, its charts come
+from `figures.py`, and `comparison.py` tells which differences are more than noise.
 """
 
 import csv
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tasks.judging.comparison import Comparison, Entry, Failure, Pair, Row, notes, pairs, rows
-from tasks.judging.statistics import score
+from tasks.judging.comparison import Comparison, Failure, Fit, Pair, Row, notes, pairs, rows
+from tasks.judging.statistics import measure_accuracy
 from tasks.reports import figures, html
+from tasks.reports.figures import Series
 from tasks.words import counted, decimal, p_value, percent, points, seconds
 
 NOTHING = "–"
+Table = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """The figures of a comparison. images: of the validation part. table: as of `table`."""
+
+    images: int
+    table: Table
 
 
 def headline(board: Sequence[Row], tested: Sequence[Pair]) -> str:
-    """The verdict in one sentence: which recipe is the best, and whether that is more than noise."""
+    """Return the verdict in one sentence: the best recipe, and whether its lead is more than noise."""
     if not board:
         return "No recipe came to an end."
-    best = board[0]
-    start = f"“{best.recipe}” leads: {percent(best.score.accuracy)} of {counted(best.score.images, 'held-out image')}"
+    best, accuracy = board[0], board[0].validation
+    start = f"“{best.recipe}” leads: {percent(accuracy.accuracy)} of {counted(accuracy.images, 'held-out image')}"
     if len(board) == 1:
-        return f"{start} (95\u00a0% interval: {_range(best.score.interval)})."
-    lead = points(best.score.accuracy - board[1].score.accuracy)
+        return f"{start} (95\u00a0% interval: {_range(accuracy.interval)})."
+    lead = points(accuracy.accuracy - board[1].validation.accuracy)
     if tested[0].against:
         return f"{start}, {lead} before “{board[1].recipe}”, though of their first seeds the other one is better."
     return f"{start}, {lead} before “{board[1].recipe}”, {'beyond' if tested[0].apart else 'but within'} noise."
 
 
 def findings(comparison: Comparison, board: Sequence[Row], tested: Sequence[Pair]) -> list[str]:
-    """What else a reader should know first, in sentences."""
-    found = []
+    """Return in sentences what else a reader should know first."""
+    sentences = []
     if len(board) > 1:
-        found += [_evidence(board, tested, tested[0]), _cheapest(board, tested)]
+        sentences += [_evidence(board, tested, tested[0]), _cheapest(board, tested)]
     if board and board[0].test is not None:
-        found.append(
+        sentences.append(
             f"On the test part, whose labels played no part in any choice, “{board[0].recipe}” reads "
             f"{percent(board[0].test)} right."
         )
     if comparison.failures:
-        found.append(f"{counted(len(comparison.failures), 'fit')} failed; the reason stands below.")
-    return found
+        reasons = "the reason stands" if len(comparison.failures) == 1 else "the reasons stand"
+        sentences.append(f"{counted(len(comparison.failures), 'fit')} failed; {reasons} below.")
+    return sentences
 
 
 def _cheapest(board: Sequence[Row], tested: Sequence[Pair]) -> str:
-    """Which recipe costs least of those that the best one, the first row, is not beyond noise of."""
+    """Return in a sentence which recipe costs least of those within noise of the best one, the first row."""
     best = board[0]
     against = {pair.worse: pair for pair in tested if pair.better == best.recipe}
     cheaper = [row for row in board[1:] if row.cpu < best.cpu]
     if not cheaper:
         return f"It is also the cheapest to fit: {seconds(best.cpu)} CPU s."
-    close = min((row for row in cheaper if not against[row.recipe].apart), key=lambda row: row.cpu, default=None)
+    within_noise = [row for row in cheaper if not against[row.recipe].apart]
+    close = min(within_noise, key=lambda row: row.cpu, default=None)
     if close is None:
         return f"No cheaper recipe is within noise of it; it takes {seconds(best.cpu)} CPU s to fit."
-    told = "" if close is board[1] else f" {_evidence(board, tested, against[close.recipe])}"
+    evidence = "" if close is board[1] else f" {_evidence(board, tested, against[close.recipe])}"
     return (
         f"The cheapest within noise of it is “{close.recipe}”: {seconds(close.cpu)} CPU s to fit against "
-        f"{seconds(best.cpu)}.{told}"
+        f"{seconds(best.cpu)}.{evidence}"
     )
 
 
@@ -76,13 +89,17 @@ def _evidence(board: Sequence[Row], tested: Sequence[Pair], pair: Pair) -> str:
     )
 
 
-def table(board: Sequence[Row], failures: Sequence[Failure]) -> list[dict[str, str]]:
-    """The leaderboard in words, a line a recipe, failed ones last; each has the same columns, none of them empty."""
-    lines = [_cells(row) for row in board]
+def table(comparison: Comparison) -> Table:
+    """Return the leaderboard in words, a line for each recipe, failed ones last; empty columns are left out."""
+    lines = [_cells(row) for row in rows(comparison)]
     names = list(lines[0]) if lines else ["Recipe", "Notes"]
-    for recipe in dict.fromkeys(one.recipe for one in failures if one.recipe not in {row.recipe for row in board}):
-        reasons = notes([], [one for one in failures if one.recipe == recipe])
-        lines.append(dict.fromkeys(names, NOTHING) | {"Recipe": recipe, "Notes": "; ".join(reasons)})
+    failures: dict[str, list[Failure]] = {}
+    for failure in comparison.failures:
+        failures.setdefault(failure.recipe, []).append(failure)
+    ranked = {line["Recipe"] for line in lines}
+    for recipe, reasons in failures.items():
+        if recipe not in ranked:
+            lines.append(dict.fromkeys(names, NOTHING) | {"Recipe": recipe, "Notes": "; ".join(notes([], reasons))})
     used = [name for name in names if any(line[name] != NOTHING for line in lines)]
     return [{name: line[name] for name in used} for line in lines]
 
@@ -91,8 +108,8 @@ def _cells(row: Row) -> dict[str, str]:
     fits = row.fits
     return {
         "Recipe": row.recipe,
-        "Accuracy": percent(row.score.accuracy),
-        "95 % interval": _range(row.score.interval),
+        "Accuracy": percent(row.validation.accuracy),
+        "95 % interval": _range(row.validation.interval),
         "Over seeds": _over_seeds(row),
         "Everyday changes": percent(row.robust),
         "Loss": decimal(row.loss),
@@ -110,21 +127,22 @@ def _cells(row: Row) -> dict[str, str]:
 
 
 def _range(shares: tuple[float, float]) -> str:
-    """`99.56–99.80 %`."""
+    """Return a range as in `99.56–99.80 %`."""
     low, high = map(percent, shares)
     return f"{low.removesuffix('%').strip()}–{high}"
 
 
 def _over_seeds(row: Row) -> str:
-    """`3: ±0.03, 99.66–99.73`: number of seeds, standard deviation in points, lowest and highest."""
+    """Return number of seeds, standard deviation in points, lowest and highest, as in `3: ±0.03, 99.66–99.73`."""
     if row.deviation is None:
         return NOTHING
-    each = [fit.accuracy for fit in row.fits]
-    return f"{len(each)}: ±{100 * row.deviation:.2f}, {_range((min(each), max(each))).removesuffix('%').strip()}"
+    accuracies = [fit.accuracy for fit in row.fits]
+    span = _range((min(accuracies), max(accuracies))).removesuffix("%").strip()
+    return f"{len(accuracies)}: ±{100 * row.deviation:.2f}, {span}"
 
 
-def _epochs(fits: Sequence[Entry]) -> str:
-    """`7 of 12`, or `6–8 of 12` where the seeds differ."""
+def _epochs(fits: Sequence[Fit]) -> str:
+    """Return the best epoch as in `7 of 12`, or `6–8 of 12` where the seeds differ."""
     if not any(fit.epochs for fit in fits):
         return NOTHING
     return f"{_span([fit.best_epoch for fit in fits])} of {_span([fit.epochs for fit in fits])}"
@@ -136,13 +154,12 @@ def _span(numbers: Sequence[int]) -> str:
 
 
 def to_markdown(comparison: Comparison) -> str:
-    """The leaderboard as a table of GitHub's Markdown, a line a recipe."""
-    lines = table(rows(comparison), comparison.failures)
+    """Return the leaderboard as a table of GitHub's Markdown, a line for each recipe."""
+    lines = table(comparison)
     head = list(lines[0])
     align = ["---" if name in ("Recipe", "Notes") else "--:" for name in head]
-    return "".join(
-        f"| {' | '.join(map(_escaped, line))} |\n" for line in (head, align, *(line.values() for line in lines))
-    )
+    cells = [head, align, *(line.values() for line in lines)]
+    return "".join(f"| {' | '.join(map(_escaped, line))} |\n" for line in cells)
 
 
 def _escaped(cell: str) -> str:
@@ -150,9 +167,11 @@ def _escaped(cell: str) -> str:
 
 
 def to_csv(comparison: Comparison) -> str:
-    """Raw numbers, a line a recipe and seed: shares 0–1, seconds, bytes; failures at the end, with the reason."""
+    """Return raw numbers, a line for each recipe and seed: shares 0–1, seconds, bytes; failures last, with reasons."""
     lines = [_line(comparison, fit) for row in rows(comparison) for fit in row.fits]
-    lines += [{"recipe": one.recipe, "seed": one.seed, "failure": one.because} for one in comparison.failures]
+    lines += [
+        {"recipe": failure.recipe, "seed": failure.seed, "failure": failure.because} for failure in comparison.failures
+    ]
     file = io.StringIO()
     writer = csv.DictWriter(file, dict.fromkeys(name for line in lines for name in line), lineterminator="\n")
     writer.writeheader()
@@ -160,8 +179,8 @@ def to_csv(comparison: Comparison) -> str:
     return file.getvalue()
 
 
-def _line(comparison: Comparison, fit: Entry) -> dict[str, Any]:
-    low, high = score(fit.right).interval
+def _line(comparison: Comparison, fit: Fit) -> dict[str, Any]:
+    low, high = measure_accuracy(fit.right).interval
     test_right, test_images = fit.test or (None, None)
     refitted_right, refitted_images = fit.refitted_test or (None, None)
     protocol, reported = comparison.reported.get(fit.recipe, (None, None))
@@ -195,7 +214,7 @@ def _line(comparison: Comparison, fit: Entry) -> dict[str, Any]:
 
 
 def render(comparison: Comparison) -> str:
-    """The leaderboard as one HTML page, which loads nothing from anywhere."""
+    """Return the leaderboard as one HTML page, which loads nothing from anywhere."""
     board = rows(comparison)
     tested = pairs(board)
     return html.render(
@@ -205,7 +224,7 @@ def render(comparison: Comparison) -> str:
         findings=findings(comparison, board, tested),
         comparison=comparison,
         board=board,
-        table=table(board, comparison.failures),
+        table=table(comparison),
         pairs={(pair.better, pair.worse): pair for pair in tested},
         several_seeds=any(len(row.fits) > 1 for row in board),
         charts=_charts(comparison, board),
@@ -216,12 +235,12 @@ def render(comparison: Comparison) -> str:
 
 
 def _charts(comparison: Comparison, board: Sequence[Row]) -> list[str]:
-    """Accuracy against cost, and its way there by epoch and by CPU seconds; a recipe looks the same in all of them."""
+    """Draw accuracy against cost, and its way by epoch and by CPU seconds; a recipe looks the same in all of them."""
     if not board:
         return []
-    costs = [
-        figures.Series(row.recipe, [fit.cpu for fit in row.fits], [fit.accuracy for fit in row.fits]) for row in board
-    ]
+    costs = []
+    for row in board:
+        costs.append(Series(row.recipe, [fit.cpu for fit in row.fits], [fit.accuracy for fit in row.fits]))
     charts = [figures.costs(costs, comparison.images)]
     if any(row.fits[0].history for row in board):
         by_epoch = [_way(row, [epoch["epoch"] for epoch in row.fits[0].history]) for row in board]
@@ -231,10 +250,10 @@ def _charts(comparison: Comparison, board: Sequence[Row]) -> list[str]:
     return charts
 
 
-def _way(row: Row, x: Sequence[float]) -> figures.Series:
-    return figures.Series(row.recipe, x, [epoch["val_accuracy"] for epoch in row.fits[0].history])
+def _way(row: Row, x: Sequence[float]) -> Series:
+    return Series(row.recipe, x, [epoch["val_accuracy"] for epoch in row.fits[0].history])
 
 
-def _spent(fit: Entry) -> list[float]:
-    """CPU seconds from the start of the fit to the end of each epoch; unknown from the first one that is unknown."""
+def _spent(fit: Fit) -> list[float]:
+    """Return the CPU seconds from the start of a fit to the end of each epoch, unknown after the first unknown one."""
     return np.cumsum([epoch.get("cpu_seconds", math.nan) for epoch in fit.history]).tolist()

@@ -1,4 +1,4 @@
-"""Contact sheets: many small pictures on one, each with its name and a line beneath, for a person to look through."""
+"""Contact sheets: many small pictures on a large one, each with its name and a line beneath, to look through."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ GROUND, INK, FAINT, ALERT = (255, 255, 255), (40, 40, 40), (130, 130, 130), (190
 
 @dataclass(frozen=True)
 class Tile:
-    """Pictures that belong together, side by side, and what is said of them.
+    """Pictures that belong together, side by side, with a name and a line.
 
     pictures: uint8, (height, width) or (height, width, 3). alert: whether the line is to catch the eye.
     """
@@ -34,30 +34,31 @@ def write(file: Path | BinaryIO, tiles: Sequence[Tile]) -> None:
     """Draw the tiles, in rows, as a PNG."""
     from PIL import Image, ImageDraw, ImageFont
 
-    width = max(len(tile.pictures) for tile in tiles) * (TILE + 4) + GAP
-    width = max(width, 2 * TILE)  # for the line
+    most = max(len(tile.pictures) for tile in tiles)
+    width = max(most * (TILE + 4) + GAP, 2 * TILE)  # at least as wide as two, for the line
     across = max(1, (WIDTH - GAP) // width)
     down = -(-len(tiles) // across)
     height = TILE + 2 * LINE + GAP
     sheet = Image.new("RGB", (min(across, len(tiles)) * width + GAP, down * height + GAP), GROUND)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
     for number, tile in enumerate(tiles):
-        left, top = GAP + number % across * width, GAP + number // across * height
+        left = GAP + number % across * width
+        top = GAP + number // across * height
         for place, picture in enumerate(tile.pictures):
-            shown = _fitted(Image.fromarray(picture).convert("RGB"))
-            box = left + place * (TILE + 4) + (TILE - shown.width) // 2, top + (TILE - shown.height) // 2
-            sheet.paste(shown, box)
-            frame = box[0] - 1, box[1] - 1, box[0] + shown.width, box[1] + shown.height
-            draw.rectangle(frame, outline=FAINT)
-        for number, (text, colour) in enumerate([(tile.line, ALERT if tile.alert else INK), (tile.name, FAINT)]):
+            fitted = _fitted(Image.fromarray(picture).convert("RGB"))
+            x = left + place * (TILE + 4) + (TILE - fitted.width) // 2
+            y = top + (TILE - fitted.height) // 2
+            sheet.paste(fitted, (x, y))
+            draw.rectangle((x - 1, y - 1, x + fitted.width, y + fitted.height), outline=FAINT)
+        for line, (text, colour) in enumerate([(tile.line, ALERT if tile.alert else INK), (tile.name, FAINT)]):
             while text and draw.textlength(text, font) > width - GAP:
                 text = f"{text.removesuffix('…')[:-1]}…"
-            draw.text((left, top + TILE + 2 + number * LINE), text, colour, font)
+            draw.text((left, top + TILE + 2 + line * LINE), text, colour, font)
     sheet.save(file, "PNG")
 
 
 def _fitted(picture: "Image.Image") -> "Image.Image":
-    """Into the tile, its aspect kept; a digit's own 28 pixels stay pixels."""
+    """Scale a picture to fit a tile and keep its aspect; a digit's own 28 pixels stay sharp."""
     from PIL import Image
 
     scale = TILE / max(picture.size)

@@ -1,4 +1,4 @@
-"""What the trials of a tuning found, as plain data in and as CSV or one HTML page out."""
+"""The trials of a tuning: plain data in, CSV or one HTML page out."""
 
 import csv
 import io
@@ -16,8 +16,8 @@ class Trial:
     """One trial.
 
     number: from 1. accuracy: on the validation part, 0–1; None where the trial did not come to its end.
-    epochs: validation accuracy by epoch, from 1. values: what was tried. seconds: wall time.
-    note: why it ended before its end, in words.
+    epochs: validation accuracy by epoch, from 1. values: of the recipe, that were tried. seconds: wall time.
+    note: the reason for an early end, in words.
     """
 
     number: int
@@ -26,6 +26,15 @@ class Trial:
     values: Mapping[str, Any]
     seconds: float | None
     note: str
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The figures of a tuning: its trials, and of the best the accuracy on the validation part and the model's name."""
+
+    trials: int
+    accuracy: float
+    model: str
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class Tuning:
 
 
 def to_csv(tuning: Tuning) -> str:
-    """A line a trial: number, accuracy, epochs run, seconds, note, and each value."""
+    """Return a line for each trial: number, accuracy, epochs run, seconds, note, and each value."""
     names = sorted({name for trial in tuning.trials for name in trial.values})
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -62,7 +71,7 @@ def to_csv(tuning: Tuning) -> str:
 
 
 def render(tuning: Tuning) -> str:
-    """The report as one HTML page, which loads nothing from anywhere."""
+    """Return the report as one HTML page, which loads nothing from anywhere."""
     from markupsafe import Markup
 
     best = _best(tuning)
@@ -89,17 +98,18 @@ def _best(tuning: Tuning) -> Trial:
 
 def _findings(tuning: Tuning, best: Trial) -> list[str]:
     first = tuning.trials[0]
-    found = [
+    sentences = [
         "The accuracy of the best of many trials is a little too high: chance has helped it. A fit with another seed "
         "says how good the recipe is."
     ]
     if first.accuracy is not None and best.accuracy is not None and first is not best:
         gain = points(best.accuracy - first.accuracy)
-        found.insert(0, f"That is {gain} more than the recipe as it was, with which the search began.")
+        sentences.insert(0, f"That is {gain} more than the recipe as it was, with which the search began.")
     if tuning.importance:
-        name, share = max(tuning.importance.items(), key=lambda one: one[1])
-        found.append(f"What mattered most is {name}: it explains {share:.0%} of the difference between the trials.")
+        name = max(tuning.importance, key=lambda value: tuning.importance[value])
+        share = percent(tuning.importance[name], 0)
+        sentences.append(f"{name} mattered most: it explains {share} of the differences between the trials.")
     ended = sum(trial.accuracy is None for trial in tuning.trials)
     if ended:
-        found.append(f"{counted(ended, 'trial')} did not come to the end, most often for being hopeless.")
-    return found
+        sentences.append(f"{counted(ended, 'trial')} did not come to the end, most often for being hopeless.")
+    return sentences

@@ -188,12 +188,14 @@ def score(
 
 def calibration_of(package: Artifact) -> Calibration:
     """Raises: StoreError for a package of an earlier version, which has none."""
+    from pydantic import TypeAdapter
+
     found = package.metrics.get("calibration")
     if found is None:
         raise StoreError(
             f"{package.name} was packaged before confidences were calibrated", remedy="run `digits run` again"
         )
-    return Calibration.of_metrics(found)
+    return TypeAdapter(Calibration).validate_python(found)
 
 
 def _files(tables: Iterable[Table]) -> list[dict[str, Any]]:
@@ -328,7 +330,7 @@ def _write_seen(path: Path, job: Job, kept: Path) -> None:
 def _metrics(planned: Plan, done: Sequence[Shard], verdict: dict[str, Any]) -> dict[str, Any]:
     confusion = np.sum([shard.confusion for shard in done], axis=0)
     known, right = int(confusion.sum()), int(confusion.trace())
-    accuracy = statistics.score(np.arange(known) < right) if known else None
+    accuracy = statistics.measure_accuracy(np.arange(known) < right) if known else None
     expected = calibration_of(planned.package).at(planned.options.review_below)
     return {
         "rows": sum(shard.rows for shard in done),

@@ -122,7 +122,7 @@ def test_an_ensemble_is_fitted_member_by_member_and_refitted_for_the_submission(
     assert made.package.metrics["refitted"]
     assert "judged.tflite" in made.package.manifest().files
     assert made.decision.refitted
-    page = (made.evaluation.path / "report.html").read_text()
+    page = (made.report.path / "report.html").read_text()
     assert "This model is refitted" in page
     assert "--set members=2 --refit" in page
     assert f"refitted on the validation part as well; the accuracy is that of its judged twin {judged.name}" in (

@@ -1,7 +1,7 @@
 """What a run leaves in a store, without a fit: small files, real manifests, and answers that a test chooses."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -9,9 +9,12 @@ from tasks.data import digits
 from tasks.data.digits import Digits
 from tasks.judging import answers
 from tasks.judging.answers import Answers
+from tasks.judging.evaluation import Evaluation
 from tasks.store import Artifact, Draft, Store
 from tasks.training import recipes
 from tests import making
+from tests.tasks.evaluated import CALIBRATION
+from tests.tasks.evaluated import evaluation as evaluation_of
 
 IMAGES = 60
 
@@ -44,13 +47,17 @@ def trained(
         digits.write(draft.folder / "validation.parquet", judging)
         return {"train": 20, "validation": len(judging)}
 
-    def evaluated(draft: Draft) -> dict[str, object]:
+    def evaluated(draft: Draft) -> Evaluation:
         answers.write(draft.folder / "answers.parquet", Answers.to(judging, sure))
-        return {"accuracy": 1 - len(wrong) / len(judging), "judged": model.name}
+        return evaluation_of(accuracy=1 - len(wrong) / len(judging), judged=model.name)
 
     def packed(draft: Draft) -> dict[str, object]:
         (draft.folder / "float32.tflite").write_bytes(b"model" * 300)
-        return {"default": "float32.tflite", "refitted": False, "calibration": {"error_after": 0.0123}}
+        return {
+            "default": "float32.tflite",
+            "refitted": False,
+            "calibration": asdict(replace(CALIBRATION, error_after=0.0123)),
+        }
 
     def make(kind: str, build: object, given: dict[str, object], *inputs: Artifact) -> Artifact:
         return store.make(

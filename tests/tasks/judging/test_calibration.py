@@ -1,7 +1,9 @@
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 from scipy.stats import binomtest
 
 from tasks.judging.calibration import COOLEST, HOTTEST, Calibration, measure, reliability, temperature
@@ -129,7 +131,11 @@ def test_a_threshold_that_is_chosen_keeps_its_promise_on_other_images() -> None:
 
 def test_a_calibration_comes_back_from_json_as_it_was_and_stays_small() -> None:
     found = measure(*answers(3000, 4.0))
-    written = json.dumps(found.as_metrics())
-    assert Calibration.of_metrics(json.loads(written)) == found
-    assert json.loads(written)["error_after"] == found.after.error
+    written = json.dumps(asdict(found))
+    assert TypeAdapter(Calibration).validate_python(json.loads(written)) == found
     assert len(written) < 20_000
+
+
+def test_the_errors_are_those_of_the_two_diagrams() -> None:
+    found = measure(*answers(1000, 4.0))
+    assert (found.error_before, found.error_after) == (found.before.error, found.after.error)

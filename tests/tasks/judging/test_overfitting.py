@@ -3,11 +3,11 @@ import math
 import pytest
 
 from tasks.judging.overfitting import judge
-from tasks.judging.statistics import Score
+from tasks.judging.statistics import Accuracy
 
 
-def about(accuracy: float, half: float = 0.003) -> Score:
-    return Score(4000, accuracy, (accuracy - half, accuracy + half))
+def about(accuracy: float, half: float = 0.003) -> Accuracy:
+    return Accuracy(4000, accuracy, (accuracy - half, accuracy + half))
 
 
 def epoch(number: int, **changed: float) -> dict[str, float]:
@@ -36,7 +36,7 @@ def test_the_gap_is_judged_beside_the_noise_of_both(training: float, validation:
 
 def test_the_noise_is_that_of_newcombes_interval() -> None:
     # Newcombe, Statistics in Medicine 17 (1998), 873-890, table II, (a): 56/70 less 48/80, 95 % from 0.0524.
-    training, validation = Score(70, 56 / 70, (0.6918, 0.8770)), Score(80, 48 / 80, (0.4904, 0.7004))
+    training, validation = Accuracy(70, 56 / 70, (0.6918, 0.8770)), Accuracy(80, 48 / 80, (0.4904, 0.7004))
     found = judge(training, validation, 0.1, [])
     assert found.gap - found.noise == pytest.approx(0.0524, abs=2e-4)
 

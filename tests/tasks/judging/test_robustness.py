@@ -112,5 +112,4 @@ def test_measure_counts_what_is_read_right_under_each_change() -> None:
     assert found.changes["low contrast"] == 0
     assert found.changes["rotation"] == 1
     assert found.mean == pytest.approx(np.mean(list(found.changes.values())))
-    np.testing.assert_array_equal(found.examples["rotation"], changed(IMAGES, "rotation")[0])
-    assert set(found.changes) == set(found.examples) == set(CHANGES)
+    assert set(found.changes) == set(CHANGES)

@@ -2,37 +2,37 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, ttest_1samp
 
-from tasks.judging.statistics import Paired, holm, mcnemar, p_by_group, p_first_higher, score
+from tasks.judging.statistics import Paired, holm, mcnemar, measure_accuracy, p_by_group, p_first_higher
 from tests.tasks.reports.comparing import IMAGES, WEAK, right
 
 
 def test_the_interval_is_as_published() -> None:
     # Newcombe, Statistics in Medicine 17 (1998), 857-872, table I: 81 of 263.
-    found = score(np.arange(263) < 81)
+    found = measure_accuracy(np.arange(263) < 81)
     assert (found.images, found.accuracy) == (263, pytest.approx(81 / 263))
     assert found.interval == (pytest.approx(0.2553, abs=1e-4), pytest.approx(0.3662, abs=1e-4))
 
 
 def test_the_interval_ends_where_the_scale_does() -> None:
-    assert score(np.ones(3, bool)).interval[1] == 1
-    assert score(np.zeros(3, bool)).interval[0] == 0
+    assert measure_accuracy(np.ones(3, bool)).interval[1] == 1
+    assert measure_accuracy(np.zeros(3, bool)).interval[0] == 0
 
 
 @pytest.mark.parametrize("wrong", [[], [3], list(range(20)), list(range(IMAGES))])
 def test_interval_of_one_model_is_wilsons(wrong: list[int]) -> None:
     expected = binomtest(IMAGES - len(wrong), IMAGES).proportion_ci(method="wilson")
-    assert score(right(*wrong)).interval == pytest.approx((expected.low, expected.high))
+    assert measure_accuracy(right(*wrong)).interval == pytest.approx((expected.low, expected.high))
 
 
 def test_interval_of_models_that_answer_alike_is_that_of_one() -> None:
     one = right(*WEAK)
-    assert score(np.stack([one, one, one])).interval == pytest.approx(score(one).interval)
+    assert measure_accuracy(np.stack([one, one, one])).interval == pytest.approx(measure_accuracy(one).interval)
 
 
 def test_interval_of_models_that_fail_apart_counts_every_answer_for_itself_but_never_more() -> None:
     expected = binomtest(2 * IMAGES - 40, 2 * IMAGES).proportion_ci(method="wilson")
     apart = np.stack([right(*range(20)), right(*range(20, 40))])
-    assert score(apart).interval == pytest.approx((expected.low, expected.high))
+    assert measure_accuracy(apart).interval == pytest.approx((expected.low, expected.high))
 
 
 def test_mcnemar_is_as_computed_by_hand() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.judging.comparison import Comparison, Entry
+from tasks.judging.comparison import Comparison, Fit
 
 IMAGES = 200
 
@@ -18,11 +18,11 @@ def right(*wrong: int) -> np.ndarray:
     return answers
 
 
-def entry(recipe: str, answers: np.ndarray, **changed: Any) -> Entry:
+def fit(recipe: str, answers: np.ndarray, **changed: Any) -> Fit:
     history: Sequence[Mapping[str, float]] = [
         {"epoch": number, "val_accuracy": 0.8 + 0.05 * number, "cpu_seconds": 10.0} for number in (1, 2, 3)
     ]
-    plain = Entry(
+    plain = Fit(
         recipe=recipe,
         seed=42,
         model=f"model/{recipe}",
@@ -47,18 +47,18 @@ def entry(recipe: str, answers: np.ndarray, **changed: Any) -> Entry:
 WEAK, GOOD, BEST = range(20), range(100, 106), range(100, 102)
 
 
-def comparison(*entries: Entry, **changed: Any) -> Comparison:
+def comparison(*fits: Fit, **changed: Any) -> Comparison:
     """By default three recipes, the weakest first; the best is within noise of the good one, which costs a tenth."""
     plain = Comparison(
         title="Recipes on the sample",
         source="5,000 digits",
         images=IMAGES,
         prepared="prepared/0a1b",
-        entries=entries
+        fits=fits
         or (
-            entry("weak", right(*WEAK), cpu=3.0),
-            entry("good", right(*GOOD), int8_bytes=None, notes=["overfits from epoch 2"]),
-            entry("best", right(*BEST), cpu=300.0, best_epoch=0, epochs=0, history=(), test=(995, 1000)),
+            fit("weak", right(*WEAK), cpu=3.0),
+            fit("good", right(*GOOD), int8_bytes=None, notes=["overfits from epoch 2"]),
+            fit("best", right(*BEST), cpu=300.0, best_epoch=0, epochs=0, history=(), test=(995, 1000)),
         ),
         failures=(),
         reported={"good": ("60,000 to learn from, 10,000 to judge by", 0.9905)},
@@ -70,5 +70,5 @@ def comparison(*entries: Entry, **changed: Any) -> Comparison:
     return replace(plain, **changed)
 
 
-def seeds(recipe: str, *answers: np.ndarray, **changed: Any) -> list[Entry]:
-    return [entry(recipe, one, seed=42 + place, **changed) for place, one in enumerate(answers)]
+def seeds(recipe: str, *answers: np.ndarray, **changed: Any) -> list[Fit]:
+    return [fit(recipe, read, seed=42 + place, **changed) for place, read in enumerate(answers)]

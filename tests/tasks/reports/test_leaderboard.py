@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from tasks.judging.comparison import Comparison, Failure, pairs, rows
 from tasks.reports import figures, leaderboard
 from tasks.reports.leaderboard import render, to_csv, to_markdown
-from tests.tasks.reports.comparing import WEAK, comparison, entry, right, seeds
+from tests.tasks.reports.comparing import WEAK, comparison, fit, right, seeds
 from tests.tasks.reports.pages import Page, assert_links_lead_somewhere, assert_loads_nothing, words
 
 
@@ -40,15 +40,15 @@ def test_verdict_names_the_best_its_lead_and_the_cheapest_within_noise() -> None
 
 
 def test_cheapest_within_noise_need_not_be_the_second() -> None:
-    almost = entry("almost", right(*range(100, 107)), cpu=2.0)
-    sentence = verdict(comparison(*comparison().entries, almost))[2]
+    almost = fit("almost", right(*range(100, 107)), cpu=2.0)
+    sentence = verdict(comparison(*comparison().fits, almost))[2]
     assert sentence.startswith(
         "The cheapest within noise of it is “almost”: 2.0 CPU s to fit against 300. “best” reads 5"
     )
 
 
 def test_lead_beyond_noise_is_called_so() -> None:
-    lead, evidence, cheapest = verdict(comparison(entry("a", right(), cpu=9), entry("b", right(*WEAK), cpu=8)))
+    lead, evidence, cheapest = verdict(comparison(fit("a", right(), cpu=9), fit("b", right(*WEAK), cpu=8)))
     assert lead == "“a” leads: 100 % of 200 held-out images, 10.00 points before “b”, beyond noise."
     assert evidence.endswith("(McNemar’s p < 0.001).")
     assert cheapest == "No cheaper recipe is within noise of it; it takes 9.0 CPU s to fit."
@@ -56,13 +56,12 @@ def test_lead_beyond_noise_is_called_so() -> None:
 
 def test_best_that_is_the_cheapest_is_told() -> None:
     assert (
-        "also the cheapest to fit: 8.0 CPU s."
-        in verdict(comparison(entry("a", right(), cpu=8), entry("b", right(1))))[2]
+        "also the cheapest to fit: 8.0 CPU s." in verdict(comparison(fit("a", right(), cpu=8), fit("b", right(1))))[2]
     )
 
 
 def test_mean_that_is_better_is_not_beyond_noise_if_the_first_seed_is_worse() -> None:
-    fits = [*seeds("mean", right(*WEAK), right(), right()), entry("first", right(*range(100, 107)))]
+    fits = [*seeds("mean", right(*WEAK), right(), right()), fit("first", right(*range(100, 107)))]
     assert rows(comparison(*fits))[0].recipe == "mean"
     lead, evidence, *_ = verdict(comparison(*fits))
     assert lead.endswith("before “first”, though of their first seeds the other one is better.")
@@ -70,7 +69,7 @@ def test_mean_that_is_better_is_not_beyond_noise_if_the_first_seed_is_worse() ->
 
 
 def test_one_recipe_is_compared_with_none() -> None:
-    text = words(render(comparison(entry("only", right(1)))))
+    text = words(render(comparison(fit("only", right(1)))))
     assert "“only” leads: 99.50 % of 200 held-out images (95 % interval: 97.22–99.91 %)." in text
     assert "McNemar" not in text
 
@@ -80,7 +79,7 @@ def test_one_recipe_is_compared_with_none() -> None:
 
 def test_csv_has_a_line_a_recipe_and_seed_and_reads_back() -> None:
     failed = Failure("lost", 7, 'the loss, at epoch 3, is "nan"')
-    made = comparison(*seeds("a", right(1), right(2, 3), test=(9, 10)), entry("good", right(4)), failures=[failed])
+    made = comparison(*seeds("a", right(1), right(2, 3), test=(9, 10)), fit("good", right(4)), failures=[failed])
     lines = list(csv.DictReader(io.StringIO(to_csv(made))))
     assert [(line["recipe"], line["seed"]) for line in lines] == [
         ("good", "42"), ("a", "42"), ("a", "43"), ("lost", "7"),
@@ -101,7 +100,7 @@ def test_csv_has_a_line_a_recipe_and_seed_and_reads_back() -> None:
 
 
 def test_markdown_has_a_line_a_recipe_the_best_first() -> None:
-    lines = to_markdown(comparison(*comparison().entries, *seeds("more", right(1), right(2)))).splitlines()
+    lines = to_markdown(comparison(*comparison().fits, *seeds("more", right(1), right(2)))).splitlines()
     assert [line.split(" | ")[0] for line in lines] == ["| Recipe", "| ---", "| more", "| best", "| good", "| weak"]
     assert len({line.count("|") for line in lines}) == 1
     good = [cell.strip().replace("\u00a0", " ") for cell in lines[4].split("|")[1:-1]]
@@ -112,14 +111,14 @@ def test_markdown_has_a_line_a_recipe_the_best_first() -> None:
 
 
 def test_several_seeds_are_told_with_their_spread() -> None:
-    fits = [entry("a", right(*range(2)), seed=1, best_epoch=2), entry("a", right(*range(4)), seed=2, best_epoch=3)]
+    fits = [fit("a", right(*range(2)), seed=1, best_epoch=2), fit("a", right(*range(4)), seed=2, best_epoch=3)]
     markdown = to_markdown(comparison(*fits))
     assert "| 2: ±0.71, 98.00–99.00 |" in markdown
     assert "| 2–3 of 3 |" in markdown
 
 
 def test_columns_in_which_there_is_nothing_are_left_out() -> None:
-    head = to_markdown(comparison(entry("a", right(1)))).splitlines()[0]
+    head = to_markdown(comparison(fit("a", right(1)))).splitlines()[0]
     assert not {"Test", "Notes", "Over seeds", "Authors report"} & {cell.strip() for cell in head.split("|")}
 
 
@@ -171,8 +170,8 @@ def test_every_wide_table_scrolls_in_a_box_of_its_own(page: str) -> None:
 def test_hostile_text_stays_text() -> None:
     evil = "<script>alert(1)</script>\"'{{ 7 * 7 }}"
     made = comparison(
-        entry(evil, right(1), model=evil, notes=[evil], history=[{"epoch": 1, "val_accuracy": 0.9, "cpu_seconds": 1}]),
-        entry("tame", right(2)),
+        fit(evil, right(1), model=evil, notes=[evil], history=[{"epoch": 1, "val_accuracy": 0.9, "cpu_seconds": 1}]),
+        fit("tame", right(2)),
         title=evil,
         source=evil,
         prepared=evil,
@@ -189,7 +188,7 @@ def test_hostile_text_stays_text() -> None:
 
 
 def test_page_of_failures_alone() -> None:
-    made = replace(comparison(), entries=(), failures=[Failure("a", 1, "it diverged")])
+    made = replace(comparison(), fits=(), failures=[Failure("a", 1, "it diverged")])
     text = words(render(made))
     assert "No recipe came to an end." in text
     assert "a, seed 1: it diverged" in text
@@ -199,7 +198,7 @@ def test_page_of_failures_alone() -> None:
 
 def test_figures_that_are_not_known_are_dashes_and_gaps() -> None:
     lost = [{"epoch": 1, "val_accuracy": math.nan}, {"epoch": 2, "val_accuracy": 0.9}]
-    made = comparison(entry("a", right(1), loss=math.nan, rate=math.nan, history=lost), entry("b", right(2)))
+    made = comparison(fit("a", right(1), loss=math.nan, rate=math.nan, history=lost), fit("b", right(2)))
     text = words(render(made))
     assert "a 99.50 % 97.22–99.91 % 90.00 % – 30" in text
 
@@ -209,7 +208,7 @@ def test_same_comparison_gives_the_same_page(page: str) -> None:
 
 
 def test_charts_show_every_seed_and_the_curve_of_the_first() -> None:
-    made = comparison(*seeds("a", right(1), right(2), right(3)), entry("b", right(4, 5)))
+    made = comparison(*seeds("a", right(1), right(2), right(3)), fit("b", right(4, 5)))
     charts = leaderboard._charts(made, rows(made))
-    assert [chart.count("<use") for chart in charts] == [3 + 1, 3 + 3, 3 + 3]
+    assert [chart.count("<use") for chart in charts] == [3 + 1 + 2, 3 + 3 + 2, 3 + 3 + 2]
     assert figures.MEASURES["accuracy"] in charts[0]

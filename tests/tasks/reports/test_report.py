@@ -1,25 +1,17 @@
 import math
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
-from tasks.judging.calibration import Calibration, measure
-from tasks.judging.overfitting import Overfitting
+from tasks.judging.evaluation import ClassFigures, ConfusedPair
 from tasks.judging.robustness import CHANGES, Robustness
-from tasks.judging.statistics import Score
+from tasks.judging.statistics import Accuracy
 from tasks.reports.report import (
-    Ancestor,
-    ClassScore,
-    ConfusedPair,
     Context,
-    DataFacts,
-    Evaluation,
-    Mistake,
-    Split,
-    Suspect,
+    Promotion,
     findings,
     headline,
     overfits,
@@ -27,70 +19,42 @@ from tasks.reports.report import (
     robust,
     weakest,
 )
+from tasks.store import Manifest
+from tests.tasks.evaluated import CALIBRATION, OVERFITTING, calibrated, confusion, evaluation, pictures
 from tests.tasks.reports.pages import Page, assert_links_lead_somewhere, assert_loads_nothing, words
 
 NBSP = "\u00a0"
-VALIDATION = Score(images=100, accuracy=0.97, interval=(0.915, 0.99))
-OVERFITTING = Overfitting("none", Score(100, 0.98, (0.93, 0.995)), 0.01, 0.054, None, None)
 
 
-def calibrated(images: int = 100, wrong: int = 3) -> Calibration:
-    """Of a model whose answers are all as sure, but for chance, and a few wrong."""
-    truth = np.arange(images).astype(np.uint8) % 10
-    logits = np.eye(10, dtype=np.float32)[truth] * np.linspace(3, 9, images, dtype=np.float32)[:, None]
-    return measure(np.roll(logits, 1, axis=1) * (np.arange(images) < wrong)[:, None] + logits, truth)
-
-
-CALIBRATION = calibrated()
-
-
-@pytest.fixture
-def evaluation() -> Evaluation:
-    image = np.zeros((28, 28), np.uint8)
-    image[4:24, 13:16] = 255
-    confusion = np.diag([10] * 10)
-    confusion[4, 4], confusion[4, 9] = 8, 2
-    confusion[7, 7], confusion[7, 2] = 9, 1
-    return Evaluation(
-        validation=VALIDATION,
-        test=None,
-        loss=0.0987,
-        confusion=confusion,
-        per_class=[
-            ClassScore(label, 0.9, 0.8 if label == 4 else 1.0, 0.84 if label == 4 else 0.95, 10) for label in range(10)
-        ],
-        history=[epoch(1), epoch(2)],
-        overfitting=OVERFITTING,
-        robustness=Robustness(
-            100, 0.97, dict.fromkeys(CHANGES, 0.95) | {"low contrast": 0.4321}, dict.fromkeys(CHANGES, image)
-        ),
-        calibration=CALIBRATION,
-        pairs=[ConfusedPair(4, 9, 2, np.stack([image, image])), ConfusedPair(7, 2, 1, image[None])],
-        mistakes=[
-            Mistake(1234, image, 4, 9, 0.9996, 0.0003, image / np.float32(255)),
-            Mistake(77, image, 7, 2, 0.6, 0.35, np.zeros((28, 28), np.float32)),
-        ],
-        suspects=[Suspect(1234, image, 4, 9)],
+def manifest(kind: str, **changed: Any) -> Manifest:
+    plain = Manifest(
+        kind=kind,
+        id="0a1b",
+        code="2c3d",
+        parameters={"name": "fast", "epochs": 9, "augmentation": {"rotation": 10}},
+        inputs=[],
+        files={},
+        metrics={},
+        seconds={"wall": 0.7, "cpu": 0.9},
+        created="2026-01-02T03:04:05+00:00",
+        versions={"keras": "3.15.1"},
+        commit="0123abcd",
+        flow_run=None,
     )
+    return replace(plain, **changed)
 
 
 @pytest.fixture
 def context() -> Context:
     return Context(
-        title="Digits of the sample",
-        recipe="fast",
-        parameters={"epochs": 9, "augmentation": {"rotation": 10}},
-        data=DataFacts(
-            source="5,000 digits",
-            parts=[Split("train", 400, [40] * 10), Split("validation", 100, [10] * 10), Split("test", 50, None)],
-            duplicates=1,
-            quarantined=3,
-            warnings=["train: 1 duplicate image"],
-            docs="../../validation/abc/data_docs/index.html",
-        ),
-        lineage=[Ancestor("dataset/0a1b", "2026-01-02T03:04:05+00:00", 0.7)],
-        versions={"keras": "3.15.1"},
-        commit="0123abcd",
+        source="data/digits.csv",
+        rows={"train": 400, "validation": 100, "test": 50},
+        duplicates=1,
+        quarantined=3,
+        warnings=["train: 1 duplicate image"],
+        docs="../../validation/abc/data_docs/index.html",
+        model=manifest("model"),
+        lineage=[manifest("dataset")],
         reproduce="digits run --data sample",
         created="2026-01-02T03:04:05+01:00",
     )
@@ -100,16 +64,31 @@ def epoch(number: int, **changed: float) -> dict[str, float]:
     return {"epoch": number, "loss": 0.5, "accuracy": 0.9, "val_loss": 0.2, "val_accuracy": 0.95} | changed
 
 
-def read(evaluation: Evaluation, context: Context) -> str:
-    return words(render(evaluation, context))
+EPOCHS = [epoch(1), epoch(2)]
+PROMOTION = Promotion("package/0a1b", True, None, "gate", "it is the first", ["it is the first"])
 
 
-def test_verdict_comes_first_then_every_section_in_order(evaluation: Evaluation, context: Context) -> None:
-    text = read(evaluation, context)
+def page(
+    context: Context,
+    epochs: Sequence[Mapping[str, float]] = EPOCHS,
+    promotion: Promotion = PROMOTION,
+    **changed: Any,
+) -> str:
+    """The report on the default evaluation with such changes."""
+    return render(evaluation(**changed), pictures(), epochs, context, promotion)
+
+
+def read(context: Context, **changed: Any) -> str:
+    return words(page(context, **changed))
+
+
+def test_verdict_comes_first_then_every_section_in_order(context: Context) -> None:
+    text = read(context)
     order = [
         "97.00 % of 100 held-out images are read right (95 % interval: 91.50 % to 99.00 %).",
         "3 images are read wrong; most often 4 is taken for 9 (2 times).",
         "No sign of overfitting",
+        "Promotion Champion : it is the first package/0a1b , decided by the gate.",
         "Loss of the finished model on the validation images: 0.0987",
         "Confusion matrix",
         "The weakest is 4, with an F1 of 84.00 %.",
@@ -122,7 +101,8 @@ def test_verdict_comes_first_then_every_section_in_order(evaluation: Evaluation,
         "none the same images 97.00 %",
         "1 duplicate image, 3 rows in quarantine.",
         "train: 1 duplicate image",
-        "All 400 100 50",
+        "9 40 10 – All 400 100 50",
+        "Training images For each digit",
         "dataset/0a1b 2026-01-02 03:04 UTC 0.7 s",
         "digits run --data sample",
         "0123abcd",
@@ -134,134 +114,126 @@ def test_verdict_comes_first_then_every_section_in_order(evaluation: Evaluation,
     assert places == sorted(places)
 
 
-def test_report_loads_nothing_from_anywhere(evaluation: Evaluation, context: Context) -> None:
-    assert_loads_nothing(render(evaluation, context), str(context.data.docs))
+def test_report_loads_nothing_from_anywhere(context: Context) -> None:
+    assert_loads_nothing(page(context), context.docs)
 
 
-def test_links_within_the_page_lead_somewhere(evaluation: Evaluation, context: Context) -> None:
-    assert_links_lead_somewhere(render(evaluation, context))
+def test_links_within_the_page_lead_somewhere(context: Context) -> None:
+    assert_links_lead_somewhere(page(context))
 
 
-def test_every_picture_says_what_it_shows(evaluation: Evaluation, context: Context) -> None:
-    html = render(evaluation, context)
-    mistakes = {"4 read as 9", "7 read as 2", "what speaks for 9", "what speaks for 2", "labelled 4, looks like 9"}
-    assert {image["alt"] for image in Page(html).images} == mistakes | {f"a digit under {name}" for name in CHANGES}
+def test_every_picture_says_what_it_shows(context: Context) -> None:
+    html = page(context)
+    shown = {"4 read as 9", "7 read as 2", "what speaks for 9", "what speaks for 2", "labelled 4, looks like 9"}
+    shown |= {f"a digit under {name}" for name in CHANGES}
+    shown |= {
+        f"{words} of {digit}" for words in ("mean of the training images", "a training image") for digit in range(10)
+    }
+    assert {image["alt"] for image in Page(html).images} == shown
     assert len(re.findall(r'<svg role="img" aria-label="[^"]+', html)) == html.count("<svg") == 5
 
 
-def test_page_has_a_light_and_a_dark_look_and_fits_a_phone(evaluation: Evaluation, context: Context) -> None:
-    html = render(evaluation, context)
+def test_page_has_a_light_and_a_dark_look_and_fits_a_phone(context: Context) -> None:
+    html = page(context)
     assert "prefers-color-scheme: dark" in html
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in html
 
 
-def test_same_evaluation_gives_the_same_page(evaluation: Evaluation, context: Context) -> None:
-    assert render(evaluation, context) == render(evaluation, context)
+def test_same_evaluation_gives_the_same_page(context: Context) -> None:
+    assert page(context) == page(context)
 
 
-def test_hostile_text_stays_text(evaluation: Evaluation, context: Context) -> None:
+def test_hostile_text_stays_text(context: Context) -> None:
     evil = "<script>alert(1)</script>\"'{{ 7 * 7 }}"
-    data = replace(context.data, source=evil, warnings=[evil], docs=f"{evil}.html")
-    hostile = replace(
-        context,
-        title=evil,
-        recipe=evil,
-        parameters={evil: evil},
-        versions={evil: evil},
-        reproduce=evil,
-        commit=evil,
-        data=data,
-    )
-    html = render(evaluation, hostile)
+    model = manifest("model", parameters={"name": evil, evil: evil}, versions={evil: evil}, commit=evil)
+    hostile = replace(context, model=model, source=evil, warnings=[evil], docs=f"{evil}.html", reproduce=evil)
+    promotion = Promotion(evil, False, evil, "gate", evil, [evil, evil])
+    html = page(hostile, promotion=promotion)
     assert "<script" not in html
-    assert Page(html).text.count(evil) >= 6
+    assert Page(html).text.count(evil) >= 10
 
 
-def test_model_without_a_mistake(evaluation: Evaluation, context: Context) -> None:
-    perfect = replace(
-        evaluation,
-        validation=Score(100, 1.0, (0.963, 1.0)),
-        confusion=np.diag([10] * 10),
-        per_class=[ClassScore(label, 1.0, 1.0, 1.0, 10) for label in range(10)],
-        pairs=[],
-        mistakes=[],
+def test_model_without_a_mistake(context: Context) -> None:
+    text = read(
+        context,
+        accuracy=1.0,
+        interval=(0.963, 1.0),
+        mistakes=0,
+        confusion=confusion(),
+        per_class=tuple(ClassFigures(label, 1.0, 1.0, 1.0, 10) for label in range(10)),
+        pairs=(),
+        worst=(),
     )
-    text = read(perfect, context)
     assert "100 % of 100 held-out images are read right" in text
     assert "Not one image is read wrong." in text
     assert "No digit is taken for another." in text
     assert "The weakest" not in text
 
 
-def test_model_without_a_history(evaluation: Evaluation, context: Context) -> None:
-    text = read(replace(evaluation, history=[]), context)
+def test_model_without_a_history(context: Context) -> None:
+    text = words(page(context, epochs=[]))
     assert "No sign of overfitting: 98.00 % of 100 training images" in text
     assert "No history of the training was kept." in text
 
 
-def test_refitted_model_says_first_whose_figures_these_are(evaluation: Evaluation, context: Context) -> None:
-    first = findings(evaluation, "model/0a1b2c")[0]
+def test_refitted_model_says_first_whose_figures_these_are(context: Context) -> None:
+    first = findings(evaluation(refitted=True, judged="model/0a1b2c"))[0]
     assert first == (
         "This model is refitted: it has learned from the validation part as well, so nothing is left to judge it by. "
         "Every figure here is that of model/0a1b2c, the same recipe fitted on the training part alone."
     )
-    assert first in read(evaluation, replace(context, judged="model/0a1b2c"))
+    assert first in read(context, refitted=True)
 
 
-def test_model_that_was_judged_itself_is_not_called_refitted(evaluation: Evaluation, context: Context) -> None:
-    assert "refitted" not in read(evaluation, context)
+def test_model_that_was_judged_itself_is_not_called_refitted(context: Context) -> None:
+    assert "refitted" not in read(context)
 
 
-def test_history_that_is_not_a_number(evaluation: Evaluation, context: Context) -> None:
+def test_history_that_is_not_a_number(context: Context) -> None:
     lost = epoch(2, loss=math.nan, accuracy=math.nan, val_loss=math.nan, val_accuracy=math.nan)
-    assert "Curves" in read(replace(evaluation, history=[epoch(1), lost]), context)
+    assert "Curves" in words(page(context, epochs=[epoch(1), lost]))
 
 
-def test_loss_that_is_not_a_number(evaluation: Evaluation, context: Context) -> None:
-    assert "validation images: – (mean" in read(replace(evaluation, loss=math.nan), context)
+def test_loss_that_is_not_a_number(context: Context) -> None:
+    assert "validation images: – (mean" in read(context, loss=math.nan)
 
 
-def test_digit_without_an_image_has_dashes(evaluation: Evaluation, context: Context) -> None:
-    scores = [ClassScore(0, None, None, None, 0), *evaluation.per_class[1:]]
-    assert "0 – – – 0 1 90.00 %" in read(replace(evaluation, per_class=scores), context)
+def test_digit_without_an_image_has_dashes(context: Context) -> None:
+    per_class = (ClassFigures(0, None, None, None, 0), *evaluation().per_class[1:])
+    assert "0 – – – 0 1 90.00 %" in read(context, per_class=per_class)
 
 
-def test_no_warnings_no_docs_no_commit(evaluation: Evaluation, context: Context) -> None:
-    plain = replace(context, data=replace(context.data, warnings=[], docs=None), commit=None)
-    text = read(evaluation, plain)
+def test_no_warnings_no_commit(context: Context) -> None:
+    plain = replace(context, warnings=[], model=manifest("model", commit=None))
+    text = read(plain)
     assert "Warnings" not in text
-    assert "Data Docs" not in text
     assert "At commit" not in text
 
 
-def test_labelled_test_part_is_reported_in_the_verdict(evaluation: Evaluation, context: Context) -> None:
-    tested = replace(evaluation, test=Score(10_000, 0.9951, (0.9935, 0.9963)))
-    assert "On the test part, 10,000 images that played no part in any choice, 99.51 % are read right" in read(
-        tested, context
-    )
-    assert "test part" not in read(evaluation, context)
+def test_labelled_test_part_is_reported_in_the_verdict(context: Context) -> None:
+    text = read(context, test=Accuracy(10_000, 0.9951, (0.9935, 0.9963)))
+    assert "On the test part, 10,000 images that played no part in any choice, 99.51 % are read right" in text
+    assert "test part" not in read(context)
 
 
 def test_headline_of_one_image_is_in_the_singular() -> None:
-    assert headline(Score(1, 0.0, (0.0, 0.7935))).replace(NBSP, " ") == (
+    assert headline(Accuracy(1, 0.0, (0.0, 0.7935))).replace(NBSP, " ") == (
         "0 % of 1 held-out image is read right (95 % interval: 0 % to 79.35 %)."
     )
 
 
-def test_mistakes_of_all_different_kinds_name_no_pair(evaluation: Evaluation) -> None:
-    confusion = np.diag([10] * 10)
-    confusion[4, 9] = confusion[7, 2] = 1
-    pairs = [replace(pair, count=1) for pair in evaluation.pairs]
-    found = findings(replace(evaluation, confusion=confusion, pairs=pairs))
-    assert found[0] == "2 images are read wrong; no two digits are confused more than once."
-
-
-def test_equally_frequent_pairs_are_told_of(evaluation: Evaluation) -> None:
-    confusion = evaluation.confusion.copy()
-    confusion[7, 2] = confusion[4, 9]
-    assert (
-        "4 is taken for 9 (2 times, as often as 1 other pair)" in findings(replace(evaluation, confusion=confusion))[0]
+def test_mistakes_of_all_different_kinds_name_no_pair() -> None:
+    found = evaluation(
+        mistakes=2,
+        confusion=confusion(four_as_nine=1, seven_as_two=1),
+        pairs=(ConfusedPair(4, 9, 1), ConfusedPair(7, 2, 1)),
     )
+    assert findings(found)[0] == "2 images are read wrong; no two digits are confused more than once."
+
+
+def test_equally_frequent_pairs_are_told_of() -> None:
+    found = evaluation(confusion=confusion(four_as_nine=2, seven_as_two=2))
+    assert "4 is taken for 9 (2 times, as often as 1 other pair)" in findings(found)[0]
 
 
 @pytest.mark.parametrize(
@@ -292,7 +264,7 @@ def test_overfitting_is_told_with_its_gap_and_where_it_begins(changed: dict[str,
 
 def test_overfitting_that_its_history_does_not_show_is_told_without_an_epoch() -> None:
     words = overfits(replace(OVERFITTING, verdict="clear"))
-    assert words.endswith("may be chance. Since when, its history does not show.")
+    assert words.endswith("may be chance. Its history does not show from which epoch on.")
 
 
 def test_last_epochs_that_overfit_are_no_fault_of_a_model_from_before() -> None:
@@ -317,31 +289,37 @@ def test_last_epochs_that_overfit_are_no_fault_of_a_model_from_before() -> None:
     ],
 )
 def test_a_model_that_everyday_changes_cost_more_than_a_point_and_a_half_is_fragile(mean: float, words: str) -> None:
-    found = Robustness(2000, 0.98, {"blur": mean - 0.02, "shift": mean + 0.02}, {})
+    found = Robustness(2000, 0.98, mean, {"blur": mean - 0.02, "shift": mean + 0.02})
     assert robust(found).replace(NBSP, " ") == words
 
 
 def test_weakest_digit_ignores_those_that_cannot_be_judged() -> None:
-    scores = [ClassScore(0, None, None, None, 0), ClassScore(1, 1.0, 0.9, 0.95, 9), ClassScore(2, 1.0, 0.8, 0.9, 9)]
+    scores = [
+        ClassFigures(0, None, None, None, 0),
+        ClassFigures(1, 1.0, 0.9, 0.95, 9),
+        ClassFigures(2, 1.0, 0.8, 0.9, 9),
+    ]
     assert weakest(scores) is scores[2]
     assert weakest(scores[:1]) is None
-    assert weakest([ClassScore(0, 0.0, None, 0.0, 0)]) is None, "without images, F1 tells only of the other digits"
+    assert weakest([ClassFigures(0, 0.0, None, 0.0, 0)]) is None, "without images, F1 tells only of the other digits"
 
 
-def test_confidence_is_told_with_its_error_and_what_a_review_would_spare(
-    evaluation: Evaluation, context: Context
-) -> None:
-    page = render(evaluation, context)
-    told = words(page)
-    after = CALIBRATION.after.error
-    assert f"{100 * after:.2f} %" in told
-    assert "Reviewed below Share reviewed Wrong among the rest" in told
-    assert f"Accuracy against confidence; on average they are {after:.2%} apart" in page
+def test_confidence_is_told_with_its_error_and_what_a_review_would_spare(context: Context) -> None:
+    html = page(context)
+    text, after = words(html), CALIBRATION.error_after
+    assert f"which leaves {100 * after:.2f} %" in text
+    assert "Reviewed below Share reviewed Wrong among the rest" in text
+    assert f"Accuracy against confidence; on average they are {100 * after:.2f}{NBSP}% apart" in html
 
 
 @pytest.mark.parametrize(("images", "wrong"), [(1, 0), (1, 1), (50, 0), (50, 50)])
-def test_confidence_can_be_drawn_of_any_model(
-    evaluation: Evaluation, context: Context, images: int, wrong: int
-) -> None:
-    page = render(replace(evaluation, calibration=calibrated(images, wrong)), context)
-    assert "nan" not in words(page).lower()
+def test_confidence_can_be_drawn_of_any_model(context: Context, images: int, wrong: int) -> None:
+    assert "nan" not in read(context, calibration=calibrated(images, wrong)).lower()
+
+
+def test_a_refusal_stands_at_the_top_with_every_reason(context: Context) -> None:
+    promotion = Promotion(
+        "package/0a1b", False, "package/2c3d", "gate", "its sevens", ["accuracy: <fine>", "7 is worse"]
+    )
+    text = words(page(context, promotion=promotion))
+    assert "Not promoted accuracy: <fine> 7 is worse package/0a1b against package/2c3d , decided by the gate." in text
