@@ -65,9 +65,9 @@ def read_table(table: Table, path: Path, rejected: list[dict[str, Any]]) -> dict
     with digits.Writer(path, about) as writer:
         for batch in table.read():
             writer.write(batch.digits)
-            rejected += [{"part": table.name} | asdict(fault) for fault in batch.faults]
+            rejected += [{"part": table.split} | asdict(fault) for fault in batch.faults]
             faulty += len(batch.faults)
-    log.info("%s: %s digits read as %s, %s rows rejected", table.file, f"{writer.rows:,}", table.name, f"{faulty:,}")
+    log.info("%s: %s digits read as %s, %s rows rejected", table.file, f"{writer.rows:,}", table.split, f"{faulty:,}")
     return {"rows": writer.rows, "rejected": faulty}
 
 

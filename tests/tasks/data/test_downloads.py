@@ -102,8 +102,8 @@ def test_mnist_is_fetched_whole_and_recognised(
     tmp_path: Path, serve: Callable[..., Server], mnist: dict[str, Answer]
 ) -> None:
     here = settings(tmp_path, serve(mnist))
-    parts = recognise("mnist", here).tables
-    assert {name: sum(len(batch.digits) for batch in part.read()) for name, part in parts.items()} == {
+    tables = recognise("mnist", here).tables
+    assert {name: sum(len(batch.digits) for batch in table.read()) for name, table in tables.items()} == {
         "train": 20,
         "test": 10,
     }
@@ -296,8 +296,8 @@ CREDENTIALS = (
 
 @pytest.mark.usefixtures("token")
 def test_kaggle_is_fetched_with_the_clients_token_and_recognised(here: Settings, kaggle: Server) -> None:
-    parts = recognise("kaggle", here).tables
-    assert {name: sum(len(batch.digits) for batch in part.read()) for name, part in parts.items()} == {
+    tables = recognise("kaggle", here).tables
+    assert {name: sum(len(batch.digits) for batch in table.read()) for name, table in tables.items()} == {
         "train": 20,
         "test": 10,
     }
