@@ -19,6 +19,7 @@ import numpy as np
 from tasks.data import digits
 from tasks.data.digits import CLASSES, Digits
 from tasks.data.expectations import Limits
+from tasks.data.metrics import PreparedMetrics, ValidationMetrics
 from tasks.judging import answers, calibration, label_errors, overfitting, robustness
 from tasks.judging.answers import Answers
 from tasks.judging.occlusion import occlusion
@@ -245,22 +246,23 @@ def _context(store: Store, model: Artifact) -> Context:
 
 def _facts(ancestors: dict[str, Artifact], source: str) -> DataFacts:
     prepared, validation = ancestors["prepared"], ancestors["validation"]
-    found = validation.metrics
+    metrics = validation.measured(ValidationMetrics)
+    rows = prepared.measured(PreparedMetrics).by_split()
     return DataFacts(
         source=source,
-        parts=[_part(prepared, name) for name in prepared.metrics],
-        duplicates=sum(found["duplicates"].values()),
-        quarantined=found["quarantined"],
-        warnings=found["warnings"],
+        parts=[_part(prepared, name, count) for name, count in rows.items()],
+        duplicates=sum(metrics.duplicates.values()),
+        quarantined=metrics.quarantined,
+        warnings=metrics.warnings,
         docs=f"../../{validation.name}/data_docs/index.html",
     )
 
 
-def _part(prepared: Artifact, name: str) -> Split:
+def _part(prepared: Artifact, name: str, rows: int) -> Split:
     given = [batch.labels for batch in digits.batches(prepared.path / f"{name}.parquet")]
     known = [some for some in given if some is not None]
     classes = np.bincount(np.concatenate(known), minlength=CLASSES).tolist() if len(known) == len(given) else None
-    return Split(name, prepared.metrics[name], classes)
+    return Split(name, rows, classes)
 
 
 def _command(data: str, parameters: dict[str, Any], bad_rows: float) -> str:

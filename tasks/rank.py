@@ -11,6 +11,7 @@ from typing import Any
 
 from tasks.data import digits
 from tasks.data.digits import Digits
+from tasks.data.metrics import PreparedMetrics
 from tasks.judging import answers
 from tasks.judging.comparison import Comparison, Entry, Failure, rows
 from tasks.models.fitted import load, predict
@@ -79,7 +80,7 @@ def _comparison(
     return Comparison(
         title=f"{len(names)} recipes on {Path(source['data']).name}",
         source=source["data"],
-        images=prepared.metrics["validation"],
+        images=prepared.measured(PreparedMetrics).validation,
         prepared=prepared.name,
         entries=[_entry(one, test) for one in contenders],
         failures=failures,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.data.digits import CLASSES, PIXEL_COLUMNS
 from tasks.data.tables import RULES
+from tasks.words import counted, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,7 @@ class Check:
 
     @property
     def seen(self) -> str:
-        return f"{self.unexpected:,} rows" if self.unexpected else f"found {self.observed[:80] or 'otherwise'}"
+        return counted(self.unexpected, "row") if self.unexpected else f"found {self.observed[:80] or 'otherwise'}"
 
 
 def header() -> "list[Expectation]":
@@ -116,7 +117,9 @@ def classes(limits: Limits) -> "list[Expectation]":
             notes=f"at least {limits.class_images} images of every class",
         ),
         gxe.ExpectColumnValuesToBeBetween(
-            column="share", min_value=limits.class_share, notes=f"every class has a share of {limits.class_share:.0%}"
+            column="share",
+            min_value=limits.class_share,
+            notes=f"every class has a share of {percent(limits.class_share, 0)}",
         ),
     ]
 
