@@ -53,7 +53,7 @@ NUMBER = re.compile(r"[ \t]*(?:(?P<minus>-)?0*(?P<decimal>[0-9]+)|0[xX](?P<hexad
 
 @dataclass(frozen=True)
 class _Limit:
-    """The largest number that may stand in a column, what is expected there, and the rule that a larger one breaks."""
+    """The largest number of a column, what is expected there, and the rule that another number breaks."""
 
     largest: int
     expected: str
@@ -227,8 +227,9 @@ def _about_rows(head: bytes, size: int) -> int:
 
 
 def _places(stream: Stream, step: int) -> list[Place]:
-    """Return where every `step` rows begin; only the beginning of a packed file, or of one with lines that are no rows.
+    """Return where every `step` rows begin.
 
+    Of a packed file, and of one with lines that are no rows, that is only the beginning.
     Raises: DataError if the file cannot be read.
     """
     if stream.packed():
@@ -306,7 +307,7 @@ def _read(block: bytes, layout: _Layout, row: int) -> Batch:
 
 
 def _plain(block: bytes, width: int) -> np.ndarray | None:
-    """Return the cells, uint8 (n, width), of lines of numbers 0–255 in one to three digits; None for any other text."""
+    """Return the cells, uint8 (n, width), of lines of numbers 0–255 in one to three digits; None for other text."""
     pieces: list[np.ndarray] = []
     start = 0
     while start < len(block):

@@ -113,7 +113,7 @@ def explained(file: str) -> Iterator[None]:
             remedy="copy or download it again",
         ) from error
     except (OSError, pa.ArrowException) as error:
-        # With a number it is the system's word on a disk or a network, which may be better in a moment.
+        # An error of the system has a number: disk or network may be well again in a moment.
         kind = StoreError if getattr(error, "errno", None) else DataError
         reason = getattr(error, "strerror", None) or str(error)
         raise kind(

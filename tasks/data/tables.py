@@ -113,7 +113,7 @@ class Table:
         rows: int | None = None,
         split: SplitName = "train",
     ) -> "Table":
-        """Return the table of one file, or of several of which the first names it. An empty one is an error to read."""
+        """Return the table of one file, or of several of which the first names it. To read an empty one is an error."""
         return Table(
             split=split,
             file=streams[0].name,
