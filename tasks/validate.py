@@ -170,11 +170,14 @@ def judge(profiles: Mapping[str, Profile], rejected: Sequence[Row], limits: Limi
     quarantined = [*rejected, *_unwanted(profiles["train"].frame)]
     failed = [check for check in checks if not check.passed]
     critical = [check for check in failed if check.critical]
+    warnings = [f"{check.profile}: {check.says} ({check.seen})" for check in failed if not check.critical]
+    if quarantined:
+        warnings.append(f"{counted(len(quarantined), 'training row')} left out, see quarantine.parquet")
     frames = {split: profile.frame for split, profile in profiles.items()}
     metrics = ValidationMetrics(
         verdict="failed" if critical else "passed with warnings" if failed or quarantined else "passed",
         failure=_failure(critical[0], quarantined, profiles, limits) if critical else None,
-        warnings=_warnings([check for check in failed if not check.critical], quarantined),
+        warnings=warnings,
         checks=len(checks),
         quarantined=len(quarantined),
         duplicates={split: int(_readable(frame)["image"].duplicated().sum()) for split, frame in frames.items()},
@@ -225,24 +228,18 @@ def _unwanted(train: "pd.DataFrame") -> list[Row]:
     ]
 
 
-def _warnings(failed: Sequence[Check], quarantined: Sequence[Row]) -> list[str]:
-    lines = [f"{check.profile}: {check.says} ({check.seen})" for check in failed]
-    if quarantined:
-        lines.append(f"{counted(len(quarantined), 'training row')} left out, see quarantine.parquet")
-    return lines
-
-
 def _failure(check: Check, quarantined: Sequence[Row], profiles: Mapping[str, Profile], limits: Limits) -> Failure:
     """Return the first thing to mend: the first bad row of the split that a check is about, else the rule itself."""
     split = check.profile if check.profile in profiles else "train"
     file, frame = profiles[split].file, profiles[split].frame
     rows = sorted((row for row in quarantined if row["part"] == check.profile), key=lambda row: row["row"])
     if not rows:
+        by_class = ", ".join(f"{label}: {count}" for label, count in enumerate(_class_counts(frame)))
         return Failure(
             what="the data are not what they should be",
             file=file,
             expected=check.says,
-            received=_class_words(frame) if check.profile == "classes" else check.seen,
+            received=f"images by class {by_class}" if check.profile == "classes" else check.seen,
             remedy="add what is missing, or look whether this is the right file",
         )
     if split == "train":
@@ -260,10 +257,6 @@ def _failure(check: Check, quarantined: Sequence[Row], profiles: Mapping[str, Pr
         row=first["row"],
         column=first.get("column"),
     )
-
-
-def _class_words(frame: "pd.DataFrame") -> str:
-    return "images by class " + ", ".join(f"{label}: {count}" for label, count in enumerate(_class_counts(frame)))
 
 
 validate_stage = stage(validate)

@@ -51,19 +51,6 @@ HEADER = "a first line with pixel0 … pixel783, and label where the digits are 
 NUMBER = re.compile(r"[ \t]*(?:(?P<minus>-)?0*(?P<decimal>[0-9]+)|0[xX](?P<hexadecimal>[0-9a-fA-F]{1,2}))[ \t]*")
 
 
-@dataclass(frozen=True)
-class _Limit:
-    """The largest number of a column, what is expected there, and the rule that another number breaks."""
-
-    largest: int
-    expected: str
-    rule: str
-
-
-PIXEL_LIMIT = _Limit(255, A_PIXEL, RANGE)
-LABEL_LIMIT = _Limit(CLASSES - 1, A_LABEL, LABEL)
-
-
 def table(stream: Stream, head: bytes) -> Table:
     """Return the table of a file that begins with `head`. Raises: as `header`."""
     columns = header(head, stream.name)
@@ -354,7 +341,7 @@ def _by_row(block: bytes, layout: _Layout, row: int) -> Batch:
     rows: list[np.ndarray] = []
     ids: list[int] = []
     faults: list[Fault] = []
-    limits = np.array([_limit(column).largest for column in layout.columns])
+    limits = np.array([CLASSES - 1 if column == LABEL_COLUMN else 255 for column in layout.columns])
     for number, line in enumerate(filter(None, block.split(b"\n")), row):
         cells = _split(line)
         if len(cells) != len(limits):
@@ -390,18 +377,10 @@ def _number(cell: str) -> int:
 
 
 def _fault(row: int, column: str, cell: str) -> Fault:
-    limit = _limit(column)
-    if not cell.strip():
-        rule = BLANK
-    elif NUMBER.fullmatch(cell):
-        rule = limit.rule
-    else:
-        rule = TEXT
-    return Fault(row, column, rule, limit.expected, _quoted(cell))
-
-
-def _limit(column: str) -> _Limit:
-    return LABEL_LIMIT if column == LABEL_COLUMN else PIXEL_LIMIT
+    outside, expected = (LABEL, A_LABEL) if column == LABEL_COLUMN else (RANGE, A_PIXEL)
+    if NUMBER.fullmatch(cell):
+        return Fault(row, column, outside, expected, _quoted(cell))
+    return Fault(row, column, TEXT if cell.strip() else BLANK, expected, _quoted(cell))
 
 
 def _quoted(text: str) -> str:

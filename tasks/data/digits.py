@@ -1,7 +1,7 @@
 """The one definition of a digit, in memory and in Parquet.
 
 An image is uint8, 28 × 28, ink bright on a dark ground, 0–255: what MNIST calls a digit. Every source is turned into
-it once, by its `…_source.py`; training and scoring read it through `read` and `batches`. Networks scale to 0–1 themselves.
+it once; training and scoring read it through `read` and `batches`. Networks scale to 0–1 themselves.
 """
 
 import hashlib
