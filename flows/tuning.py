@@ -8,6 +8,7 @@ from prefect.runtime import flow_run
 
 from tasks import settings
 from tasks.data.expectations import Limits
+from tasks.data.metrics import PreparedMetrics
 from tasks.fit import GivenUp, epochs_for, fit
 from tasks.ingest import ingest_stage as ingest
 from tasks.prepare import prepare_stage as prepare
@@ -64,7 +65,7 @@ def try_once(store: Store, prepared: Artifact, base: Recipe, number: int) -> Non
     study = studies.opened(store.root, base, prepared.name)
     trial = study.ask()
     recipe = studies.drawn(trial, base).each_member()[0]  # one of them says enough
-    last = epochs_for(recipe, prepared.metrics["train"])
+    last = epochs_for(recipe, prepared.measured(PreparedMetrics).train)
 
     def watch(epoch: int, accuracy: float) -> None:
         trial.report(accuracy, epoch)

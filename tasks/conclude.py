@@ -12,12 +12,13 @@ from typing import Any
 
 from tasks import registry
 from tasks.data.expectations import Limits
+from tasks.data.metrics import PreparedMetrics, ValidationMetrics
 from tasks.judging.evaluation import Evaluation, Pictures
 from tasks.registry import Decision
 from tasks.reports import report
 from tasks.reports.report import Context, Promotion
 from tasks.stage import stage
-from tasks.store import Artifact, Draft, Manifest, Store, lineage
+from tasks.store import Artifact, Draft, Store, lineage
 from tasks.training import history, recipes
 
 
@@ -39,7 +40,7 @@ def conclude(
         pictures = Pictures.read(evaluation.path / "pictures.npz")
         epochs = history.read(store.root / figures.judged / "history.csv")
         ancestors = [artifact for artifact in lineage(store, evaluation).values() if artifact]
-        context = _context([artifact.manifest() for artifact in ancestors])
+        context = _context(ancestors)
         page = report.render(figures, pictures, epochs, context, promotion)
         (draft.folder / "report.html").write_text(page, encoding="utf-8")
         return {"promoted": decision.promoted}
@@ -49,22 +50,24 @@ def conclude(
     )
 
 
-def _context(ancestors: Sequence[Manifest]) -> Context:
-    """Collect what stands around the figures from the manifests of all they rest on, the nearest first."""
+def _context(ancestors: Sequence[Artifact]) -> Context:
+    """Collect what stands around the figures from all artifacts that they rest on, the nearest first."""
     # Of several models the evaluated one is the nearest.
-    nearest = {manifest.kind: manifest for manifest in reversed(ancestors)}
-    model, validation = nearest["model"], nearest["validation"]
-    source = nearest["dataset"].source["data"]
+    nearest = {artifact.kind: artifact for artifact in reversed(ancestors)}
+    model = nearest["model"].manifest()
+    validation = nearest["validation"].measured(ValidationMetrics)
+    bad_rows = nearest["validation"].manifest().parameters["bad_rows"]
+    source = nearest["dataset"].manifest().source["data"]
     return Context(
         source=source,
-        rows=nearest["prepared"].metrics,
-        duplicates=sum(validation.metrics["duplicates"].values()),
-        quarantined=validation.metrics["quarantined"],
-        warnings=validation.metrics["warnings"],
-        docs=f"../../validation/{validation.id}/data_docs/index.html",
+        rows=nearest["prepared"].measured(PreparedMetrics).by_split(),
+        duplicates=sum(validation.duplicates.values()),
+        quarantined=validation.quarantined,
+        warnings=validation.warnings,
+        docs=f"../../{nearest['validation'].name}/data_docs/index.html",
         model=model,
-        lineage=sorted(ancestors, key=lambda manifest: manifest.created),
-        reproduce=_command(source, model.parameters, validation.parameters["bad_rows"]),
+        lineage=sorted((artifact.manifest() for artifact in ancestors), key=lambda manifest: manifest.created),
+        reproduce=_command(source, model.parameters, bad_rows),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

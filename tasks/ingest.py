@@ -6,11 +6,11 @@ Rows that cannot be read as a digit are kept in rejected.parquet, with the reaso
 import logging
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from tasks.data import digits, quarantine
-from tasks.data.sources import NAMED, recognise
-from tasks.data.tables import Table
+from tasks.data.metrics import DatasetMetrics, RowCounts
+from tasks.data.sources import NAMED, Source, recognise
+from tasks.data.tables import Fault, Table
 from tasks.errors import DataError
 from tasks.settings import Settings
 from tasks.stage import stage
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def ingest(store: Store, data: str, settings: Settings, *, fresh: bool = False) -> Artifact:
-    """The dataset of a source; see `sources.recognise` for what `data` can be.
+    """Return the dataset of a source; see `sources.recognise` for what `data` can be.
 
     Raises: DataError if the source is missing, not what it seems, or changes while it is read; FetchError if it has to
     be fetched and cannot.
@@ -28,11 +28,8 @@ def ingest(store: Store, data: str, settings: Settings, *, fresh: bool = False) 
     source = recognise(data, settings)
     content = source.digest()
 
-    def build(draft: Draft) -> dict[str, Any]:
-        rejected: list[dict[str, Any]] = []
-        metrics: dict[str, Any] = {
-            name: read_table(table, draft.folder / f"{name}.parquet", rejected) for name, table in source.tables.items()
-        }
+    def build(draft: Draft) -> DatasetMetrics:
+        metrics = write_tables(source, draft.folder)
         if source.digest() != content:
             raise DataError(
                 "the file changed while it was read",
@@ -41,7 +38,6 @@ def ingest(store: Store, data: str, settings: Settings, *, fresh: bool = False) 
                 received="another sha256",
                 remedy="wait until whoever writes it is done, and run again",
             )
-        quarantine.write(draft.folder / "rejected.parquet", rejected)
         return metrics
 
     where = data if data in NAMED else str(Path(data).expanduser().absolute())
@@ -58,17 +54,30 @@ def ingest(store: Store, data: str, settings: Settings, *, fresh: bool = False) 
     )
 
 
-def read_table(table: Table, path: Path, rejected: list[dict[str, Any]]) -> dict[str, int]:
-    """Write a part's digits, collect its faults; returns rows read and rows rejected."""
+def write_tables(source: Source, folder: Path) -> DatasetMetrics:
+    """Write the digits of each table of a source into a folder, and the rows that are none into rejected.parquet."""
+    counts: dict[str, RowCounts] = {}
+    rejected: list[tuple[str, Fault]] = []
+    for split, table in source.tables.items():
+        rows, faults = write_digits(table, folder / f"{split}.parquet")
+        counts[split] = RowCounts(rows, len(faults))
+        rejected += [(split, fault) for fault in faults]
+    quarantine.write(folder / "rejected.parquet", [{"part": split} | asdict(fault) for split, fault in rejected])
+    return DatasetMetrics(**counts)
+
+
+def write_digits(table: Table, path: Path) -> tuple[int, list[Fault]]:
+    """Write a table's digits; return how many they are, and the faults of the other rows."""
     about = {"file": table.file, "labelled": str(table.labelled).lower(), "columns": ",".join(table.columns or ())}
-    faulty = 0
+    faults: list[Fault] = []
     with digits.Writer(path, about) as writer:
         for batch in table.read():
             writer.write(batch.digits)
-            rejected += [{"part": table.name} | asdict(fault) for fault in batch.faults]
-            faulty += len(batch.faults)
-    log.info("%s: %s digits read as %s, %s rows rejected", table.file, f"{writer.rows:,}", table.name, f"{faulty:,}")
-    return {"rows": writer.rows, "rejected": faulty}
+            faults += batch.faults
+    log.info(
+        "%s: %s digits read as %s, %s rows rejected", table.file, f"{writer.rows:,}", table.split, f"{len(faults):,}"
+    )
+    return writer.rows, faults
 
 
 ingest_stage = stage(ingest)

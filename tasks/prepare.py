@@ -4,11 +4,13 @@ The form is that of `digits.py`, normalised and reshaped: uint8, 28 × 28. The n
 """
 
 import logging
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from tasks.data import digits, quarantine
+from tasks.data.digits import Digits
+from tasks.data.metrics import PreparedMetrics
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store
 
@@ -24,36 +26,25 @@ def prepare(
     split_seed: int = 42,
     fresh: bool = False,
 ) -> Artifact:
-    """Split the usable training rows, stratified by class; the same seed gives the same split.
+    """Return the usable digits of a dataset, those for training and those for validation told apart by `split`."""
 
-    An image of the validation part of which the training part has an exact copy is left out: it would judge nothing.
-    Order and ids of the source are kept in every part, so that a row is found again.
-    """
+    def about(name: str) -> dict[str, str]:
+        return {"dataset": dataset.name, "part": name}
 
-    def build(draft: Draft) -> dict[str, Any]:
-        from sklearn.model_selection import train_test_split
-
-        source = dataset.path / "train.parquet"
-        usable = digits.read(source)
-        usable = usable[~np.isin(usable.ids, quarantine.ids(validation.path / "quarantine.parquet", "train"))]
-        rows = np.arange(len(usable))
-        training, judging = train_test_split(
-            rows, test_size=validation_share, stratify=usable.known_labels, random_state=split_seed
-        )
-        parts = {"train": usable[np.sort(training)], "validation": usable[np.sort(judging)]}
-        learned = digits.fingerprints(parts["train"].images)
-        known = np.isin(digits.fingerprints(parts["validation"].images), learned)
-        parts["validation"] = parts["validation"][~known]
-        for name, part in parts.items():
-            digits.write(draft.folder / f"{name}.parquet", part, {"dataset": dataset.name, "part": name})
-        metrics = {name: len(part) for name, part in parts.items()}
-        test = dataset.path / "test.parquet"
-        if test.exists():
-            with digits.Writer(draft.folder / test.name, {"dataset": dataset.name, "part": "test"}) as writer:
-                for batch in digits.batches(test):
+    def build(draft: Draft) -> PreparedMetrics:
+        labelled = digits.read(dataset.path / "train.parquet")
+        left_out = quarantine.ids(validation.path / "quarantine.parquet", "train")
+        splits = split(labelled[~np.isin(labelled.ids, left_out)], validation_share, split_seed)
+        digits.write(draft.folder / "train.parquet", splits.train, about("train"))
+        digits.write(draft.folder / "validation.parquet", splits.validation, about("validation"))
+        test_rows = None
+        if (dataset.path / "test.parquet").exists():
+            with digits.Writer(draft.folder / "test.parquet", about("test")) as writer:
+                for batch in digits.batches(dataset.path / "test.parquet"):
                     writer.write(batch)
-            metrics["test"] = writer.rows
-        log.info("prepared %s", ", ".join(f"{name} {rows:,}" for name, rows in metrics.items()))
+            test_rows = writer.rows
+        metrics = PreparedMetrics(len(splits.train), len(splits.validation), test_rows)
+        log.info("prepared %s", ", ".join(f"{name} {rows:,}" for name, rows in metrics.by_split().items()))
         return metrics
 
     return store.make(
@@ -64,6 +55,30 @@ def prepare(
         inputs=[dataset, validation],
         fresh=fresh,
     )
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Labelled digits: those to learn from, and those to judge by."""
+
+    train: Digits
+    validation: Digits
+
+
+def split(labelled: Digits, validation_share: float, seed: int) -> Splits:
+    """Split digits at random, stratified by class; the same seed gives the same split.
+
+    A digit for validation of whose image there is an exact copy for training is left out: it would judge nothing.
+    Order and ids are kept, so that a row of the source is found again.
+    """
+    from sklearn.model_selection import train_test_split
+
+    train_rows, validation_rows = train_test_split(
+        np.arange(len(labelled)), test_size=validation_share, stratify=labelled.known_labels, random_state=seed
+    )
+    train, validation = labelled[np.sort(train_rows)], labelled[np.sort(validation_rows)]
+    copied = np.isin(digits.fingerprints(validation.images), digits.fingerprints(train.images))
+    return Splits(train, validation[~copied])
 
 
 prepare_stage = stage(prepare)

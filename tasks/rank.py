@@ -11,6 +11,7 @@ from typing import Any
 
 from tasks.data import digits
 from tasks.data.digits import Digits
+from tasks.data.metrics import PreparedMetrics
 from tasks.judging import answers
 from tasks.judging.comparison import Comparison, Failure, Fit
 from tasks.judging.evaluation import Evaluation
@@ -80,7 +81,7 @@ def _comparison(
     return Comparison(
         title=f"{len(names)} recipes on {Path(source).name}",
         source=source,
-        images=prepared.metrics["validation"],
+        images=prepared.measured(PreparedMetrics).validation,
         prepared=prepared.name,
         fits=[_fit(contender, test) for contender in contenders],
         failures=failures,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from tasks.data.metrics import PreparedMetrics
 from tasks.errors import FitError
 from tasks.reports.tuning import Trial, Tuned, Tuning, render, to_csv
 from tasks.stage import stage
@@ -39,7 +40,7 @@ def tune(store: Store, prepared: Artifact, base: Recipe, call: str) -> Artifact:
             recipe=base.name,
             best=recipe.as_parameters(),
             trials=[_trial(trial) for trial in study.trials if trial.state.is_finished()],
-            images=prepared.metrics["validation"],
+            images=prepared.measured(PreparedMetrics).validation,
             prepared=prepared.name,
             importance=studies.importance(study),
             created=datetime.now(UTC).isoformat(timespec="seconds"),

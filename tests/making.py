@@ -11,6 +11,7 @@ import numpy as np
 
 from tasks.data import digits as digit_files
 from tasks.data.digits import PIXEL_COLUMNS, PIXELS, Digits
+from tasks.data.metrics import PreparedMetrics
 from tasks.data.sources import recognise
 from tasks.settings import Settings
 from tasks.store import Artifact, Draft, Store
@@ -20,8 +21,8 @@ LABELLED = ("label", *PIXEL_COLUMNS)
 
 @functools.cache
 def _sample() -> Digits:
-    part = recognise("sample", Settings(home=Path())).tables["train"]
-    return digit_files.concatenate(batch.digits for batch in part.read())
+    table = recognise("sample", Settings(home=Path())).tables["train"]
+    return digit_files.concatenate(batch.digits for batch in table.read())
 
 
 def digits(n: int, seed: int = 0, start: int = 0) -> Digits:
@@ -39,10 +40,10 @@ def digits(n: int, seed: int = 0, start: int = 0) -> Digits:
 def prepared(store: Store, training: Digits, judging: Digits) -> Artifact:
     """Prepared data without what comes before; enough for a fit."""
 
-    def build(draft: Draft) -> dict[str, int]:
+    def build(draft: Draft) -> PreparedMetrics:
         digit_files.write(draft.folder / "train.parquet", training, {})
         digit_files.write(draft.folder / "validation.parquet", judging, {})
-        return {"train": len(training), "validation": len(judging)}
+        return PreparedMetrics(len(training), len(judging))
 
     return store.make("prepared", build, code="tasks.prepare", parameters={})
 

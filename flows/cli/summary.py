@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from tasks.data.metrics import PreparedMetrics, ValidationMetrics
 from tasks.judging.evaluation import Evaluation
 from tasks.reports.tuning import Tuned
 from tasks.store import Artifact
@@ -57,14 +58,14 @@ def tune_summary(tuning: Artifact) -> str:
 
 
 def _data(data: str, prepared: Artifact) -> str:
-    rows = prepared.metrics
-    test = f", {rows['test']:,} to score" if "test" in rows else ""
-    return f"{data}: {rows['train']:,} digits to learn from, {rows['validation']:,} to judge by{test}"
+    rows = prepared.measured(PreparedMetrics)
+    test = f", {rows.test:,} to score" if rows.test is not None else ""
+    return f"{data}: {rows.train:,} digits to learn from, {rows.validation:,} to judge by{test}"
 
 
 def _validation(validation: Artifact) -> str:
-    found = validation.metrics
-    return "; ".join([f"{found['verdict']} ({found['checks']} checks)", *found["warnings"]])
+    metrics = validation.measured(ValidationMetrics)
+    return "; ".join([f"{metrics.verdict} ({metrics.checks} checks)", *metrics.warnings])
 
 
 def _accuracy(evaluation: Artifact) -> str:

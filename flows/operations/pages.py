@@ -5,6 +5,7 @@ from typing import Any
 
 from prefect.artifacts import create_image_artifact, create_markdown_artifact
 
+from tasks.data.metrics import ValidationMetrics
 from tasks.judging.evaluation import Evaluation
 from tasks.registry import Decision
 from tasks.store import Artifact
@@ -13,8 +14,8 @@ from tasks.words import percent
 
 def of_validation(made: Artifact) -> None:
     """The verdict, the checks and the warnings."""
-    found = made.metrics
-    lines = [f"**{found['verdict']}**, {found['checks']} checks", *(f"- {warning}" for warning in found["warnings"])]
+    metrics = made.measured(ValidationMetrics)
+    lines = [f"**{metrics.verdict}**, {metrics.checks} checks", *(f"- {warning}" for warning in metrics.warnings)]
     _page("validation", made.name, [*lines, "", f"Data Docs: `{made.path / 'data_docs' / 'index.html'}`"])
 
 

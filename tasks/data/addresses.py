@@ -1,6 +1,6 @@
-"""Where files are: paths of this machine, or addresses (`s3://bucket/key`, `gs://…`), which universal_pathlib reads.
+"""Paths of this machine, and addresses (`s3://bucket/key`, `gs://…`), which universal_pathlib reads.
 
-A path by its address has all methods of a Path that are used here, and is typed as one.
+An address has all methods of a Path that are used here, and is typed as one.
 """
 
 import contextlib
@@ -13,28 +13,28 @@ from tasks.errors import DataError, DigitsError
 
 
 def expanded(data: str) -> Path:
-    """The path that a person means. Raises: DataError for an address that cannot be reached."""
+    """Return the path that a person means. Raises: DataError for an address that cannot be reached."""
     if "://" in data:
         from upath import UPath
 
         with reached(data):
             path = UPath(data)
-            # It is made when it is first asked for.
+            # The connection is made when it is first asked for.
             path.fs  # noqa: B018
             return cast(Path, path)
-    with contextlib.suppress(RuntimeError):  # ~ of a user that there is not
+    with contextlib.suppress(RuntimeError):  # ~ of a user who does not exist
         return Path(data).expanduser()
     return Path(data)
 
 
 def is_remote(path: Path) -> bool:
-    """Whether it is an address."""
+    """Return whether a path is an address."""
     return not isinstance(path, Path)
 
 
 @contextlib.contextmanager
 def reached(address: str) -> Iterator[None]:
-    """Turn what a store's own library raises, each another kind, into a DataError that names the address."""
+    """Turn what the library of a remote store raises, whatever its kind, into a DataError that names the address."""
     try:
         yield
     except ImportError as error:
@@ -46,7 +46,7 @@ def reached(address: str) -> Iterator[None]:
             remedy="pip install 'digitflow[s3]' for s3://, or gcsfs for gs://",
         ) from error
     except (DigitsError, OSError):
-        raise  # told better by whoever reads
+        raise  # whoever reads explains it better
     except Exception as error:
         raise DataError(
             "the address cannot be reached",
@@ -58,7 +58,7 @@ def reached(address: str) -> Iterator[None]:
 
 
 def matching(pattern: str) -> list[Path]:
-    """The paths that fit a pattern (`*`, `?`, `[…]`, `**`), by name. Raises: DataError; OSError."""
+    """Return the paths that fit a pattern (`*`, `?`, `[…]`, `**`), by name. Raises: DataError; OSError."""
     path = expanded(pattern)
     if is_remote(path):
         remote = cast(Any, path)
@@ -69,12 +69,12 @@ def matching(pattern: str) -> list[Path]:
 
 
 def version(path: Path) -> str | None:
-    """A store's word on the version of what is at an address (ETag, size, time); None for a file of this machine."""
+    """Return the version of what is at an address, as its store has it (ETag, size, time); None for a local file."""
     remote = cast(Any, path)
     return str(remote.fs.ukey(remote.path)) if is_remote(path) else None
 
 
 def for_arrow(path: Path) -> dict[str, Any]:
-    """The arguments by which pyarrow.parquet reads it, with only the bytes that are asked for."""
+    """Return the arguments with which pyarrow.parquet reads a path, only the bytes that are asked for."""
     remote = cast(Any, path)
     return {"source": remote.path, "filesystem": remote.fs} if is_remote(path) else {"source": path}

@@ -14,7 +14,7 @@ CHUNK = 2_000  # images that are answered at once
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows of a part from `row` on, at most CHUNK and all of one shard; last: the part ends with them."""
+    """Rows of a table from `row` on, at most CHUNK and all of one shard; last: the table ends with them."""
 
     row: int
     batch: Batch
@@ -22,11 +22,11 @@ class Chunk:
 
 
 def chunks_of(batches: Iterator[Batch], row: int, shard: int) -> Iterator[Chunk]:
-    """The same rows in chunks that begin where the shards do, however they come."""
+    """Yield the rows of batches in chunks that begin where the shards do. row: that of the first one."""
     waiting: list[Batch] = []
     for batch in batches:
         waiting.append(batch)
-        # One row more than is taken: only then is it known that the part goes on.
+        # One row more than is taken: only then is it known that the table goes on.
         while sum(map(len, waiting)) > (size := _size(row, shard)):
             rows = _joined(waiting)
             yield Chunk(row, _between(rows, row, row + size), last=False)
@@ -36,7 +36,7 @@ def chunks_of(batches: Iterator[Batch], row: int, shard: int) -> Iterator[Chunk]
 
 
 def _size(row: int, shard: int) -> int:
-    """Rows of the chunk that begins with a row, in shards of so many."""
+    """Return how many rows the chunk has that begins with `row`. shard: rows of a shard."""
     done = (row - 1) % shard
     return min(CHUNK - done % CHUNK, shard - done)
 
@@ -52,7 +52,7 @@ def _joined(batches: Sequence[Batch]) -> Batch:
 
 
 def _between(batch: Batch, first: int, end: int | None) -> Batch:
-    """The rows from `first` to before `end`."""
+    """Return the rows from `first` to before `end`."""
     start = int(np.searchsorted(batch.digits.ids, first))
     stop = None if end is None else int(np.searchsorted(batch.digits.ids, end))
     faults = tuple(fault for fault in batch.faults if first <= fault.row and (end is None or fault.row < end))
@@ -60,7 +60,7 @@ def _between(batch: Batch, first: int, end: int | None) -> Batch:
 
 
 def ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    """The same chunks, the next one read while the one before is scored."""
+    """Yield the same chunks, the next one read while the one before is scored."""
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, chunks, None)
         while chunk := coming.result():

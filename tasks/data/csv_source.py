@@ -1,23 +1,22 @@
 """Digits from CSV: a header that names `pixel0` … `pixel783` and maybe `label`, in any order; a digit a row.
 
-A file is read in blocks of whole lines, each by the first of three readers that can:
+A file is read in blocks of whole lines, each by the first of two readers that can:
 
 1. `_plain`   NumPy, where there is nothing but digits, commas and line ends, as in the files from Kaggle;
-2. `_arrow`   pyarrow, with every column typed uint8: it decides what else is a number (`" 5"`, `007`, `0x1F`);
-3. `_by_row`  Python, which accepts what pyarrow accepts, and names the first bad cell of every other row.
+2. `_by_row`  Python, which accepts other spellings of a number (`" 5"`, `0000255`, `0x1F`), and names the first bad
+              cell of every row that is not a digit.
 
-So a bad cell costs the speed of its block only, and a row has the same number whoever reads it.
+So a bad cell costs the speed of its block only, and a row has the same number whichever reads it.
 """
 
 import csv
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv
 
 from tasks.data.digits import CLASSES, PIXEL_COLUMNS, SIDE, Digits
 from tasks.data.streams import HEAD, Stream
@@ -32,7 +31,9 @@ from tasks.data.tables import (
     TEXT,
     Batch,
     Fault,
+    NotDigitsError,
     Place,
+    Table,
     row_numbers,
     sorted_out,
 )
@@ -47,22 +48,28 @@ BOM = b"\xef\xbb\xbf"
 COMMA, LINE_END, ZERO, NINE = (np.uint8(byte) for byte in b",\n09")
 
 HEADER = "a first line with pixel0 … pixel783, and label where the digits are known"
-# For each column: the largest number, what is expected, and the rule that a larger number breaks.
-PIXEL_LIMIT = (255, A_PIXEL, RANGE)
-LIMITS = {LABEL_COLUMN: (CLASSES - 1, A_LABEL, LABEL)}
-NUMBERS = {str(number): number for number in range(256)}
 NUMBER = re.compile(r"[ \t]*(?:(?P<minus>-)?0*(?P<decimal>[0-9]+)|0[xX](?P<hexadecimal>[0-9a-fA-F]{1,2}))[ \t]*")
 
 
-class NotDigitsError(DataError):
-    """The file may be good, but holds no digits: beside one that does, it can be passed over."""
+def table(stream: Stream, head: bytes) -> Table:
+    """Return the table of a file that begins with `head`. Raises: as `header`."""
+    columns = header(head, stream.name)
+    return Table.of(
+        "csv",
+        [stream],
+        functools.partial(batches, stream, columns),
+        functools.partial(_places, stream),
+        labelled=LABEL_COLUMN in columns,
+        columns=columns,
+        rows=_about_rows(head, stream.size()),
+    )
 
 
 # --- The header -------------------------------------------------------------------------------------------------
 
 
 def header(head: bytes, file: str) -> tuple[str, ...]:
-    """The columns that the first bytes of a file name, in the file's order.
+    """Return the columns that the first bytes of a file name, in the file's order.
 
     Raises: NotDigitsError if they are no text or name no pixels; DataError if they name some, but not as they should.
     """
@@ -150,7 +157,7 @@ def _refuse_columns(names: Sequence[str], file: str) -> None:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where in a row the label and the pixels stand.
+    """The places of label and pixels in a row.
 
     pixels: int (784,), or a slice where they stand in order, which copies faster.
     """
@@ -162,15 +169,13 @@ class _Layout:
     @staticmethod
     def of(columns: tuple[str, ...]) -> "_Layout":
         first = columns.index(PIXEL_COLUMNS[0])
-        ordered = columns[first : first + len(PIXEL_COLUMNS)] == PIXEL_COLUMNS
-        return _Layout(
-            columns,
-            slice(first, first + len(PIXEL_COLUMNS)) if ordered else np.array(list(map(columns.index, PIXEL_COLUMNS))),
-            columns.index(LABEL_COLUMN) if LABEL_COLUMN in columns else None,
-        )
+        pixels: np.ndarray | slice = slice(first, first + len(PIXEL_COLUMNS))
+        if columns[pixels] != PIXEL_COLUMNS:
+            pixels = np.array([columns.index(name) for name in PIXEL_COLUMNS])
+        return _Layout(columns, pixels, columns.index(LABEL_COLUMN) if LABEL_COLUMN in columns else None)
 
     def digits(self, cells: np.ndarray, ids: np.ndarray) -> Digits:
-        """cells: uint8 (n, columns)."""
+        """Return the digits of rows; cells: uint8 (n, columns)."""
         images = np.ascontiguousarray(cells[:, self.pixels]).reshape(-1, SIDE, SIDE)
         return Digits(ids, images, None if self.label is None else cells[:, self.label].copy())
 
@@ -178,9 +183,9 @@ class _Layout:
 def batches(
     stream: Stream, columns: tuple[str, ...], place: Place = BEGINNING, *, headed: bool = True
 ) -> Iterator[Batch]:
-    """The rows of a CSV, from a place that `places` has found.
+    """Yield the rows of a CSV, from a place on.
 
-    columns: what stands in each column, as from `header`; headed: the first line repeats it and is no row.
+    columns: the name of each column, as from `header`. headed: the first line repeats them and is no row.
     Raises: DataError if the file is damaged, or its first line is not as it was.
     """
     layout = _Layout.of(columns)
@@ -196,44 +201,47 @@ def batches(
                 if line:
                     _refuse_change(line, columns, stream.name)
             batch = _read(block, layout, row)
-            row += len(batch.digits) + len(batch.faults)
+            row += len(batch)
             yield batch
 
 
-def about_rows(head: bytes, size: int) -> int:
-    """About how many rows a file of so many bytes has, by its first lines."""
+def _about_rows(head: bytes, size: int) -> int:
+    """Estimate by its first lines how many rows a file of `size` bytes has."""
     lines = _line_ends(head).partition(b"\n")[2]
-    return max(1, round((size - len(head) + len(lines)) * (lines.count(b"\n") or 1) / max(len(lines), 1)))
+    bytes_a_row = max(len(lines), 1) / max(lines.count(b"\n"), 1)
+    behind_header = size - len(head) + len(lines)
+    return max(1, round(behind_header / bytes_a_row))
 
 
-def places(stream: Stream, step: int) -> list[Place]:
-    """Where every `step` rows begin; only the beginning where the file is packed, or has lines that are no rows.
+def _places(stream: Stream, step: int) -> list[Place]:
+    """Return where every `step` rows begin.
 
+    Of a packed file, and of one with lines that are no rows, that is only the beginning.
     Raises: DataError if the file cannot be read.
     """
     if stream.packed():
         return [BEGINNING]
-    found = [BEGINNING]
+    places = [BEGINNING]
     lines = byte = 0  # before the chunk
-    before = b"\n"
+    last_bytes = b"\n"
     with stream.open() as file:
         while chunk := file.read(BLOCK):
-            if _strays(before + chunk):
+            if _has_lines_without_row(last_bytes + chunk):
                 return [BEGINNING]
-            before = chunk[-2:]
+            last_bytes = chunk[-2:]
             count = chunk.count(b"\n")
-            ends = None
-            # The header is a line: row r + 1 begins behind the line end number r + 1.
-            while (behind := len(found) * step + 1) <= lines + count:
-                ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == LINE_END) if ends is None else ends
-                found.append(Place(behind, byte + int(ends[behind - lines - 1]) + 1))
+            # The header is a line, too: row r begins behind line end number r.
+            if len(places) * step + 1 <= lines + count:
+                line_ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == LINE_END)
+                for row in range(len(places) * step + 1, lines + count + 1, step):
+                    places.append(Place(row, byte + int(line_ends[row - lines - 1]) + 1))
             lines += count
             byte += len(chunk)
-    return [place for place in found if place.byte < byte] or [BEGINNING]
+    return [place for place in places if place.byte < byte] or [BEGINNING]
 
 
-def _strays(text: bytes) -> bool:
-    """Whether there are blank lines, or the line ends of old Macs."""
+def _has_lines_without_row(text: bytes) -> bool:
+    """Return whether there are blank lines, or the line ends of old Macs."""
     return b"\n\n" in text or (b"\r" in text and re.search(rb"\n\r\n|\r[^\n]", text) is not None)
 
 
@@ -250,7 +258,7 @@ def _refuse_change(line: bytes, columns: tuple[str, ...], file: str) -> None:
 
 
 def _blocks(file: BinaryIO, name: str) -> Iterator[bytes]:
-    """The file in blocks of whole lines, each ending in a newline. At most about two blocks are in memory."""
+    """Yield the file in blocks of whole lines, each ending in a newline. At most about two blocks are in memory."""
     rest = b""
     start = BOM
     while chunk := file.read(BLOCK):
@@ -273,22 +281,20 @@ def _blocks(file: BinaryIO, name: str) -> Iterator[bytes]:
 
 
 def _line_ends(text: bytes) -> bytes:
-    """The text with a newline for the line ends of Windows and of old Macs."""
+    """Return the text with a newline for the line ends of Windows and of old Macs."""
     return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in text else text
 
 
 def _read(block: bytes, layout: _Layout, row: int) -> Batch:
-    """The rows of a block, numbered from `row`."""
+    """Return the rows of a block, numbered from `row`."""
     cells = _plain(block, len(layout.columns))
-    if cells is None:
-        cells = _arrow(block, layout.columns)
     if cells is None:
         return _by_row(block, layout, row)
     return sorted_out(layout.digits(cells, row_numbers(row, len(cells))))
 
 
 def _plain(block: bytes, width: int) -> np.ndarray | None:
-    """The cells, uint8 (n, width), of lines of numbers 0–255 of one to three digits; None if anything else is there."""
+    """Return the cells, uint8 (n, width), of lines of numbers 0–255 in one to three digits; None for other text."""
     pieces: list[np.ndarray] = []
     start = 0
     while start < len(block):
@@ -302,7 +308,7 @@ def _plain(block: bytes, width: int) -> np.ndarray | None:
 
 
 def _numbers(text: np.ndarray, width: int) -> np.ndarray | None:
-    """As `_plain`, for a few lines: all their bytes at once.
+    """Return the same as `_plain`, for a few lines: all their bytes at once.
 
     Each digit gets ten times the digit before it and a hundred times the one before that, as far as they are of the
     same cell; what a cell's last digit gets is the cell's number.
@@ -330,65 +336,51 @@ def _numbers(text: np.ndarray, width: int) -> np.ndarray | None:
     return numbers.take(last).reshape(-1, width)
 
 
-def _arrow(block: bytes, columns: tuple[str, ...]) -> np.ndarray | None:
-    """The cells, uint8 (n, columns), of lines that pyarrow reads as such numbers; None if it refuses one."""
-    try:
-        table = pa.csv.read_csv(
-            pa.py_buffer(block),
-            pa.csv.ReadOptions(column_names=list(columns), use_threads=False, block_size=len(block) + 1),
-            # Without null_values a blank cell is an error, not a null.
-            convert_options=pa.csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.uint8()), null_values=[]),
-        )
-    except pa.ArrowInvalid:
-        return None
-    # By DLPack, for to_numpy() would import pandas.
-    cells = [np.stack([np.from_dlpack(column) for column in batch.columns], axis=1) for batch in table.to_batches()]
-    return np.concatenate(cells) if cells else None
-
-
 def _by_row(block: bytes, layout: _Layout, row: int) -> Batch:
-    rows: list[bytes] = []
+    """Return the rows of a block, each read by itself: the digits, and the faults of the others."""
+    rows: list[np.ndarray] = []
     ids: list[int] = []
     faults: list[Fault] = []
+    limits = np.array([CLASSES - 1 if column == LABEL_COLUMN else 255 for column in layout.columns])
     for number, line in enumerate(filter(None, block.split(b"\n")), row):
-        found = _cells(line, layout.columns, number)
-        if isinstance(found, Fault):
-            faults.append(found)
+        cells = _split(line)
+        if len(cells) != len(limits):
+            faults.append(Fault(number, None, RAGGED, f"{len(limits)} cells", f"{len(cells)} cells"))
+            continue
+        numbers = np.fromiter(map(_number, cells), np.int16, len(cells))
+        bad = np.flatnonzero((numbers < 0) | (numbers > limits))
+        if len(bad):
+            faults.append(_fault(number, layout.columns[bad[0]], cells[bad[0]]))
         else:
-            rows.append(found)
+            rows.append(numbers.astype(np.uint8))
             ids.append(number)
-    cells = np.frombuffer(b"".join(rows), np.uint8).reshape(-1, len(layout.columns))
-    return Batch(layout.digits(cells, np.array(ids, np.int32)), tuple(faults))
+    cells_read = np.stack(rows) if rows else np.empty((0, len(limits)), np.uint8)
+    return Batch(layout.digits(cells_read, np.array(ids, np.int32)), tuple(faults))
 
 
-def _cells(line: bytes, columns: tuple[str, ...], row: int) -> bytes | Fault:
-    """The numbers of a line, one byte each, or what is wrong with the first cell that is none."""
+def _split(line: bytes) -> list[str]:
     try:
-        cells = next(csv.reader([line.decode("utf-8", "replace")]))
+        return next(csv.reader([line.decode("utf-8", "replace")]))
     except csv.Error:  # a cell of more than 128 KB
-        cells = []
-    if len(cells) != len(columns):
-        return Fault(row, None, RAGGED, f"{len(columns)} cells", f"{len(cells)} cells")
-    numbers = bytearray()
-    for column, cell in zip(columns, cells, strict=True):
-        limit, expected, outside = LIMITS.get(column, PIXEL_LIMIT)
-        number = NUMBERS[cell] if cell in NUMBERS else _number(cell)
-        if number is None:
-            return Fault(row, column, TEXT if cell.strip() else BLANK, expected, _quoted(cell))
-        if not 0 <= number <= limit:
-            return Fault(row, column, outside, expected, _quoted(cell))
-        numbers.append(number)
-    return bytes(numbers)
+        return []
 
 
-def _number(cell: str) -> int | None:
-    """What pyarrow reads as a whole number; -1 for one below zero, None for what is no number."""
+# A file spells each number in one or two ways, and each comes up in thousands of cells.
+@functools.lru_cache(maxsize=1024)
+def _number(cell: str) -> int:
+    """Return the whole number in a cell, any above 255 for one that is larger; -1 below zero and where it is none."""
     match = NUMBER.fullmatch(cell)
-    if not match:
-        return None
-    if match["hexadecimal"]:
-        return int(match["hexadecimal"], 16)
-    return -1 if match["minus"] else int(match["decimal"][:9])
+    if not match or match["minus"]:
+        return -1
+    number = int(match["hexadecimal"], 16) if match["hexadecimal"] else int(match["decimal"][:9])
+    return min(number, 999)
+
+
+def _fault(row: int, column: str, cell: str) -> Fault:
+    outside, expected = (LABEL, A_LABEL) if column == LABEL_COLUMN else (RANGE, A_PIXEL)
+    if NUMBER.fullmatch(cell):
+        return Fault(row, column, outside, expected, _quoted(cell))
+    return Fault(row, column, TEXT if cell.strip() else BLANK, expected, _quoted(cell))
 
 
 def _quoted(text: str) -> str:

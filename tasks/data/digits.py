@@ -1,7 +1,7 @@
 """The one definition of a digit, in memory and in Parquet.
 
 An image is uint8, 28 × 28, ink bright on a dark ground, 0–255: what MNIST calls a digit. Every source is turned into
-it once, in `sources.py`; training and scoring read it through `read` and `batches`. Networks scale to 0–1 themselves.
+it once; training and scoring read it through `read` and `batches`. Networks scale to 0–1 themselves.
 """
 
 import hashlib
@@ -57,31 +57,28 @@ class Digits:
 
     @property
     def known_labels(self) -> np.ndarray:
-        """labels, where there is no doubt that they are known.
-
-        Raises: DataError where they are not.
-        """
+        """The labels, where they are known. Raises: DataError where they are not."""
         if self.labels is None:
             raise DataError("these digits have no labels", expected="a label for every image")
         return self.labels
 
 
 def to_table(digits: Digits) -> pa.Table:
-    """Arrow table of SCHEMA over the same memory: no pixel is copied."""
+    """Return an Arrow table of SCHEMA over the same memory: no pixel is copied."""
     labels = pa.nulls(len(digits), pa.uint8()) if digits.labels is None else column(digits.labels, pa.uint8())
     columns = [column(digits.ids, pa.int32()), labels, column(digits.images, pa.binary(PIXELS))]
     return pa.table(columns, schema=SCHEMA)
 
 
 def from_batch(batch: pa.RecordBatch) -> Digits:
-    """The digits of a record batch of SCHEMA: read-only views of its memory."""
+    """Return the digits of a record batch of SCHEMA: read-only views of its memory."""
     labels = None if batch.column("label").null_count else _view(batch.column("label"), np.uint8)
     images = _view(batch.column("image"), np.dtype((np.uint8, (SIDE, SIDE))))
     return Digits(_view(batch.column("id"), np.int32), images, labels)
 
 
 def column(values: np.ndarray, dtype: pa.DataType, missing: np.ndarray | None = None) -> pa.Array:
-    """An Arrow array over the memory of one of NumPy; missing: bool (n,), where it has no value.
+    """Return an Arrow array over the memory of one of NumPy; missing: bool (n,), where it has no value.
 
     pyarrow's own conversion imports pandas, which costs more than reading a file does.
     """
@@ -96,7 +93,7 @@ def _view(column: pa.Array, dtype: Any) -> np.ndarray:
 
 
 def texts(values: Sequence[str | None]) -> pa.Array:
-    """An Arrow array of strings, made as in `column`; what is no text in a file's name is shown as in Python."""
+    """Return an Arrow array of strings, made as in `column`; bytes of a name that are no text become escapes."""
     encoded = [(value or "").encode(errors="backslashreplace") for value in values]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     known = np.packbits([value is not None for value in values], bitorder="little")
@@ -147,10 +144,9 @@ def write(path: Path, digits: Digits, about: Mapping[str, str] | None = None) ->
 
 
 def batches(path: Path, rows: int = 2_000, first: int = 0) -> Iterator[Digits]:
-    """The digits of a Parquet file of this project, at most `rows` at a time.
+    """Yield the digits of a Parquet file of this project, at most `rows` at a time.
 
     first: how many digits at the file's beginning are left out.
-
     Raises: DataError if the file is not Parquet or has another schema.
     """
     try:
@@ -169,7 +165,7 @@ def batches(path: Path, rows: int = 2_000, first: int = 0) -> Iterator[Digits]:
                     yield from_batch(batch.slice(inside))
                 inside = max(0, inside - len(batch))
     except (pa.ArrowException, OSError) as error:
-        # With a number it is the system's word on a disk, which may be better in a moment.
+        # An error of the system has a number: the disk may be well again in a moment.
         kind = StoreError if getattr(error, "errno", None) else DataError
         raise kind(
             "the Parquet file cannot be read",
@@ -181,7 +177,7 @@ def batches(path: Path, rows: int = 2_000, first: int = 0) -> Iterator[Digits]:
 
 
 def _groups_from(metadata: pq.FileMetaData, first: int) -> tuple[list[int], int]:
-    """The row groups from that of a row on, and how many rows of the first of them lie before it."""
+    """Return the row groups from that of row `first` on, and how many rows of the first group lie before it."""
     groups = list(range(metadata.num_row_groups))
     while groups and first >= (rows := metadata.row_group(groups[0]).num_rows):
         first -= rows
@@ -190,7 +186,7 @@ def _groups_from(metadata: pq.FileMetaData, first: int) -> tuple[list[int], int]
 
 
 def about(path: Path) -> dict[str, str]:
-    """What the file's metadata say of where its digits came from."""
+    """Read what the file's metadata say of where its digits came from."""
     metadata = pq.read_schema(path).metadata or {}
     return {
         key.decode().removeprefix("digitflow."): value.decode()
@@ -199,21 +195,21 @@ def about(path: Path) -> dict[str, str]:
     }
 
 
-def concatenate(parts: Iterable[Digits]) -> Digits:
-    """All parts as one; labels are None unless every part has them."""
-    parts = list(parts)
-    if not parts:
+def concatenate(batches: Iterable[Digits]) -> Digits:
+    """Return all batches as one; labels are None unless every batch has them."""
+    batches = list(batches)
+    if not batches:
         return Digits(np.empty(0, np.int32), np.empty((0, SIDE, SIDE), np.uint8), np.empty(0, np.uint8))
-    labels = [part.labels for part in parts if part.labels is not None]
+    labels = [batch.labels for batch in batches if batch.labels is not None]
     return Digits(
-        np.concatenate([part.ids for part in parts]),
-        np.concatenate([part.images for part in parts]),
-        np.concatenate(labels) if len(labels) == len(parts) else None,
+        np.concatenate([batch.ids for batch in batches]),
+        np.concatenate([batch.images for batch in batches]),
+        np.concatenate(labels) if len(labels) == len(batches) else None,
     )
 
 
 def read(path: Path) -> Digits:
-    """All digits of a Parquet file of this project. Raises: as `batches`."""
+    """Read all digits of a Parquet file of this project. Raises: as `batches`."""
     return concatenate(batches(path))
 
 
@@ -224,7 +220,7 @@ def read_labelled(path: Path) -> Digits | None:
 
 
 def fingerprints(images: np.ndarray) -> np.ndarray:
-    """A number for each image that only the very same image has; uint8 (n, 28, 28) to uint64 (n,).
+    """Return for each image a number that only the very same image has; uint8 (n, 28, 28) to uint64 (n,).
 
     The first 64 bits of BLAKE2b: among a million images, two different ones share it once in 37 million trials.
     """

@@ -5,18 +5,20 @@ Every failure is a FetchError that says how to do by hand what could not be done
 """
 
 import contextlib
+import gzip
 import hashlib
 import io
 import logging
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from tasks.data.streams import Stream
-from tasks.errors import AccessError, DataError, FetchError, StoreError
+from tasks.data.streams import unpacked
+from tasks.errors import AccessError, FetchError
 from tasks.settings import MNIST_MIRRORS, Settings
+from tasks.store.files import written_whole
 
 log = logging.getLogger(__name__)
 
@@ -39,40 +41,39 @@ CREDENTIALS = (
 
 
 class _AttemptError(Exception):
-    """One attempt has failed; the message says why."""
+    """The failure of one attempt; the message says why."""
 
 
 class _RefusedError(_AttemptError):
-    """One attempt has failed as every other would."""
+    """The failure of one attempt where every other would fail, too."""
 
 
 # --- MNIST ------------------------------------------------------------------------------------------------------
 
 
 def fetch_mnist(settings: Settings) -> Path:
-    """The folder with MNIST's four files, fetched where they are missing or wrong.
+    """Return the folder with MNIST's four files, fetched where they are missing or wrong.
 
     Raises: FetchError if no mirror gives one of them whole.
     """
     folder = settings.data / "mnist"
     for name, sha256 in MNIST.items():
-        if not _is_right(folder / name, sha256):
-            _fetch_from_any(settings.mnist_mirrors, name, sha256, folder)
+        if not _is_there(folder / name, sha256):
+            _keep(_fetched_from_any(settings.mnist_mirrors, name, sha256, folder), folder / name)
     return folder
 
 
-def _fetch_from_any(mirrors: tuple[str, ...], name: str, sha256: str, folder: Path) -> None:
+def _fetched_from_any(mirrors: tuple[str, ...], name: str, sha256: str, folder: Path) -> bytes:
+    """Return a file from the first mirror that gives it whole. Raises: FetchError if none does."""
     reasons = []
     for mirror in mirrors:
         address = f"{mirror.rstrip('/')}/{name}"
         try:
-            with _draft(folder) as draft:
-                _download(address, draft / name)
-                if not _is_right(draft / name, sha256):
-                    raise _AttemptError("the contents are damaged or not the published ones")
-                (draft / name).replace(folder / name)
+            content = _downloaded(address)
+            if not _is_right(io.BytesIO(content), sha256):
+                raise _AttemptError("the contents are damaged or not the published ones")
             log.info("%s: fetched from %s", name, mirror)
-            return
+            return content
         except _AttemptError as failure:
             log.warning("%s: %s", address, failure)
             reasons.append(f"{address}: {failure}")
@@ -84,85 +85,100 @@ def _fetch_from_any(mirrors: tuple[str, ...], name: str, sha256: str, folder: Pa
     )
 
 
-def _download(address: str, path: Path) -> None:
+def _downloaded(address: str) -> bytes:
+    """Return what is at an address. Raises: _AttemptError."""
     import httpx
 
     # The bytes as they are: a server that calls the .gz an encoding of the file must not have it unpacked here.
     request = httpx.stream(
         "GET", address, timeout=TIMEOUT, follow_redirects=True, headers={"Accept-Encoding": "identity"}
     )
+    content = bytearray()
     try:
-        with request as response, path.open("wb") as file:
+        with request as response:
             response.raise_for_status()
             for chunk in response.iter_raw():
-                file.write(chunk)
-                if file.tell() > MNIST_LIMIT:
+                content += chunk
+                if len(content) > MNIST_LIMIT:
                     raise _AttemptError(f"the answer is larger than {MNIST_LIMIT:,} bytes")
     except httpx.HTTPStatusError as error:
         raise _AttemptError(f"the answer is {error.response.status_code} {error.response.reason_phrase}") from error
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         raise _AttemptError(str(error) or type(error).__name__) from error
+    return bytes(content)
 
 
-def _is_right(path: Path, sha256: str) -> bool:
-    """Whether the file is there and its unpacked contents have this digest."""
+def _is_there(path: Path, sha256: str) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _is_right(file, sha256)
+    except OSError:
+        return False
+
+
+def _is_right(file: BinaryIO, sha256: str) -> bool:
+    """Return whether a file's unpacked contents have this digest."""
     digest = hashlib.sha256()
     size = 0
     try:
-        with Stream(path.name, path).open() as file:
-            while size <= MNIST_LIMIT and (chunk := file.read(1024 * 1024)):
-                digest.update(chunk)
-                size += len(chunk)
-    except (DataError, StoreError):
+        contents = unpacked(file)
+        while size <= MNIST_LIMIT and (chunk := contents.read(1024 * 1024)):
+            digest.update(chunk)
+            size += len(chunk)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
         return False
     return digest.hexdigest() == sha256
 
 
-@contextlib.contextmanager
-def _draft(folder: Path) -> Iterator[Path]:
-    """A hidden folder inside the folder, to fetch into before renaming; removed at the end. Raises: FetchError."""
+def _keep(content: bytes, path: Path) -> None:
+    """Write a file whole. Raises: FetchError."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = tempfile.TemporaryDirectory(prefix=".fetching-", dir=folder, ignore_cleanup_errors=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as file:
+            file.write(content)
     except OSError as error:
         raise FetchError(
             "the folder cannot be written",
-            file=str(folder),
+            file=str(path.parent),
             received=error.strerror,
             remedy="mend its permissions, or set DIGITS_HOME to another folder",
         ) from error
-    with draft as path:
-        yield Path(path)
 
 
 # --- Kaggle -----------------------------------------------------------------------------------------------------
 
 
 def fetch_kaggle(settings: Settings) -> Path:
-    """Kaggle's digit-recognizer.zip, fetched with the user's credentials unless it is there.
+    """Return Kaggle's digit-recognizer.zip, fetched with the user's credentials unless it is there.
 
     Raises: FetchError without a network; AccessError without credentials, or with the competition's rules not accepted.
     """
     path = settings.data / "kaggle" / f"{COMPETITION}.zip"
-    if _is_zip(path):
+    if zipfile.is_zipfile(path):
         return path
     try:
-        with _draft(path.parent) as draft:
-            _ask_kaggle(draft)
-            fetched = draft / path.name
-            if not (_is_zip(fetched) and _is_sound(fetched)):
-                raise _AttemptError("what Kaggle sent is not a whole zip; to go on, try again")
-            fetched.replace(path)
+        content = _zip_from_kaggle()
     except _AttemptError as failure:
         by_hand = f"download {KAGGLE_PAGE}/data by hand and put the zip at {path}"
         kind = AccessError if isinstance(failure, _RefusedError) else FetchError
         raise kind(f"Kaggle's digits cannot be fetched: {failure}, or {by_hand}") from failure
+    _keep(content, path)
     log.info("%s: fetched from Kaggle", path.name)
     return path
 
 
-def _ask_kaggle(folder: Path) -> None:
-    """Have Kaggle's client put digit-recognizer.zip into the folder."""
+def _zip_from_kaggle() -> bytes:
+    """Return the zip that Kaggle sends. Raises: _AttemptError."""
+    with tempfile.TemporaryDirectory() as folder:
+        _ask_kaggle(folder)
+        path = Path(folder) / f"{COMPETITION}.zip"
+        if not (zipfile.is_zipfile(path) and _is_sound(path)):
+            raise _AttemptError("what Kaggle sent is not a whole zip; to go on, try again")
+        return path.read_bytes()
+
+
+def _ask_kaggle(folder: str) -> None:
+    """Have Kaggle's client put digit-recognizer.zip into the folder. Raises: _AttemptError."""
     try:
         # It greets those without credentials with a page of help on stdout, already when imported.
         with contextlib.redirect_stdout(io.StringIO()):
@@ -170,7 +186,7 @@ def _ask_kaggle(folder: Path) -> None:
 
             api = KaggleApi()
             api.authenticate()
-            api.competition_download_files(COMPETITION, path=str(folder), force=True, quiet=True)
+            api.competition_download_files(COMPETITION, path=folder, force=True, quiet=True)
     except SystemExit as error:
         raise _RefusedError(f"there are no valid credentials; to go on, {CREDENTIALS}") from error
     except Exception as error:  # of requests, of urllib3, of its own: the client promises no kind of error
@@ -187,13 +203,8 @@ def _explained(error: Exception) -> _AttemptError:
     return _AttemptError(f"Kaggle cannot be reached; received {received}; to go on, try again")
 
 
-def _is_zip(path: Path) -> bool:
-    """Whether the file is there and ends as a whole zip does."""
-    return zipfile.is_zipfile(path)
-
-
 def _is_sound(path: Path) -> bool:
-    """Whether every member's checksum holds."""
+    """Return whether every member's checksum holds."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None

@@ -1,7 +1,7 @@
 """What a dataset has to be: expectations of Great Expectations on profiles of the data, a frame each.
 
-A profile has one line a row of the source (or a line a class), so that a rule costs one column and not 784; a rule
-that is broken stops the run where it is critical, and is told in the report where it is a warning.
+A profile has a line for each row of the source (or for each class), so that a rule costs one column and not 784.
+A rule that is broken stops the run if it is critical; else the report says so.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.data.digits import CLASSES, PIXEL_COLUMNS
 from tasks.data.tables import RULES
+from tasks.words import counted, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,11 @@ READABLE = "none"  # the value of column `fault` for a row that could be read
 
 @dataclass(frozen=True)
 class Limits:
-    """bad_rows: share of the training rows that may be set aside. class_share, class_images: least of each class."""
+    """Limits to what data may be like.
+
+    bad_rows: the largest share of the training rows that may be set aside.
+    class_share, class_images: the least of each class.
+    """
 
     bad_rows: float = 0.001
     class_share: float = 0.02
@@ -30,10 +35,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Check:
-    """One expectation and what became of it.
+    """One expectation, and whether it was met.
 
     profile: the frame it is about: header, train, test or classes. says: the rule in words.
-    unexpected: number of lines that break it. observed: what was seen, where the rule is about the whole frame.
+    unexpected: number of lines that break it. observed: what the frame has, where the rule is about all of it.
     """
 
     profile: str
@@ -45,14 +50,14 @@ class Check:
 
     @property
     def seen(self) -> str:
-        return f"{self.unexpected:,} rows" if self.unexpected else f"found {self.observed[:80] or 'otherwise'}"
+        return counted(self.unexpected, "row") if self.unexpected else f"found {self.observed[:80] or 'otherwise'}"
 
 
 def header() -> "list[Expectation]":
-    """On a frame with the columns of the source and no rows."""
+    """Return what is expected of a frame with the columns of the source and no rows."""
     import great_expectations.expectations as gxe
 
-    # Any order is read right, by name; another order than Kaggle's is still worth a word.
+    # Any order is read right, by name; another order than Kaggle's is still worth a warning.
     return [
         gxe.ExpectTableColumnsToMatchOrderedList(
             column_list=["label", *PIXEL_COLUMNS], severity="warning", notes="columns are label, pixel0 … pixel783"
@@ -61,7 +66,7 @@ def header() -> "list[Expectation]":
 
 
 def rows(labelled: bool, count: int, limits: Limits, training: bool) -> "list[Expectation]":
-    """On a frame with one line a row: row, label, fault, ink (0–255, mean), image (fingerprint), copied.
+    """Return what is expected of a frame as in `tasks.validate.Profile`.
 
     count: rows that ingest has counted. training: rows can be set aside; a row to score cannot.
     """
@@ -105,7 +110,7 @@ def rows(labelled: bool, count: int, limits: Limits, training: bool) -> "list[Ex
 
 
 def classes(limits: Limits) -> "list[Expectation]":
-    """On a frame with one line a class: label, images, share."""
+    """Return what is expected of a frame with a line for each class: label, images, share."""
     import great_expectations.expectations as gxe
 
     return [
@@ -116,7 +121,9 @@ def classes(limits: Limits) -> "list[Expectation]":
             notes=f"at least {limits.class_images} images of every class",
         ),
         gxe.ExpectColumnValuesToBeBetween(
-            column="share", min_value=limits.class_share, notes=f"every class has a share of {limits.class_share:.0%}"
+            column="share",
+            min_value=limits.class_share,
+            notes=f"every class has a share of {percent(limits.class_share, 0)}",
         ),
     ]
 

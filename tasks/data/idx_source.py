@@ -5,15 +5,17 @@ The format (Y. LeCun, "The MNIST database"): big-endian 32-bit words, first a ma
 """
 
 import os
+import re
 import struct
 from collections.abc import Iterator
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
 
 from tasks.data.digits import PIXELS, SIDE, Digits
 from tasks.data.streams import Stream
-from tasks.data.tables import BEGINNING, Batch, Place, row_numbers, sorted_out
+from tasks.data.tables import BEGINNING, Batch, Place, Table, row_numbers, sorted_out
 from tasks.errors import DataError
 
 IMAGES = b"\0\0\x08\x03"
@@ -21,38 +23,73 @@ LABELS = b"\0\0\x08\x01"
 BATCH = 10_000
 
 
-def batches(images: Stream, labels: Stream | None, place: Place = BEGINNING) -> Iterator[Batch]:
-    """The digits of a pair of files, or of images alone, from a place on.
+def tables(images: list[Stream], labels: list[Stream]) -> list[Table]:
+    """Return a table for each file of images, with the labels whose name begins alike, or with the only ones.
+
+    Raises: DataError if there are labels without images.
+    """
+    if len(images) == len(labels) == 1:
+        pairs: dict[Stream, Stream | None] = {images[0]: labels[0]}
+    else:
+        by_set = {_set_of(stream): stream for stream in labels}
+        pairs = {stream: by_set.get(_set_of(stream)) for stream in images}
+    for stream in labels:
+        if stream not in pairs.values():
+            raise DataError(
+                "there are no images for these labels",
+                file=stream.name,
+                expected="a file of images whose name begins alike",
+                received=", ".join(other.base for other in images) or "no images",
+                remedy="put the file of their images beside it",
+            )
+    return [_table(stream, pairs[stream]) for stream in images]
+
+
+def _set_of(stream: Stream) -> str:
+    """Return the beginning that the names of a set's files share: `train-` of `train-images-idx3-ubyte`."""
+    return re.split("images|labels", stream.base.lower())[0]
+
+
+def _table(images: Stream, labels: Stream | None) -> Table:
+    return Table.of(
+        "idx",
+        [images, labels] if labels else [images],
+        partial(_batches, images, labels),
+        partial(_places, images),
+        labelled=labels is not None,
+        rows=int.from_bytes(images.head()[4:8], "big"),
+    )
+
+
+def _batches(images: Stream, labels: Stream | None, place: Place) -> Iterator[Batch]:
+    """Yield the digits of a pair of files, or of images without labels, from a place on.
 
     Raises: DataError if a file is damaged, is not as long as it says, or the two do not belong together.
     """
     skipped = place.row - 1
-    if labels is None:
-        with images.open() as pixels:
-            yield from _unlabelled(pixels, images.name, _images_header(pixels, images.name), skipped)
-        return
-    with images.open() as pixels, labels.open() as classes:
+    with images.open() as pixels:
         count = _images_header(pixels, images.name)
-        (labels_count,) = _words(classes, LABELS, 1, labels.name)
-        if labels_count != count:
-            raise DataError(
-                "images and labels do not belong together",
-                file=labels.name,
-                expected=f"{count:,} labels",
-                received=f"{labels_count:,}",
-                remedy="put the two files of one set side by side",
-            )
-        for batch, chunk in zip(
-            _unlabelled(pixels, images.name, count, skipped),
-            _body(classes, labels.name, count, 1, skipped),
-            strict=True,
-        ):
-            digits = batch.digits
-            yield sorted_out(Digits(digits.ids, digits.images, np.frombuffer(chunk, np.uint8)))
+        unlabelled = _unlabelled(pixels, images.name, count, skipped)
+        if labels is None:
+            yield from unlabelled
+            return
+        with labels.open() as classes:
+            (labels_count,) = _words(classes, LABELS, 1, labels.name)
+            if labels_count != count:
+                raise DataError(
+                    "images and labels do not belong together",
+                    file=labels.name,
+                    expected=f"{count:,} labels",
+                    received=f"{labels_count:,}",
+                    remedy="put the two files of one set side by side",
+                )
+            for batch, chunk in zip(unlabelled, _body(classes, labels.name, count, 1, skipped), strict=True):
+                digits = batch.digits
+                yield sorted_out(Digits(digits.ids, digits.images, np.frombuffer(chunk, np.uint8)))
 
 
-def places(images: Stream, step: int) -> list[Place]:
-    """Where every `step` images begin; only the beginning of a packed file. Raises: DataError."""
+def _places(images: Stream, step: int) -> list[Place]:
+    """Return where every `step` images begin; only the beginning of a packed file. Raises: DataError."""
     if images.packed():
         return [BEGINNING]
     with images.open() as pixels:
@@ -69,7 +106,7 @@ def _unlabelled(file: BinaryIO, name: str, count: int, skipped: int) -> Iterator
 
 
 def _images_header(file: BinaryIO, name: str) -> int:
-    """How many images the file says it holds."""
+    """Read how many images the file says it holds."""
     count, rows, columns = _words(file, IMAGES, 3, name)
     if (rows, columns) != (SIDE, SIDE):
         raise DataError(
@@ -83,7 +120,7 @@ def _images_header(file: BinaryIO, name: str) -> int:
 
 
 def _words(file: BinaryIO, magic: bytes, count: int, name: str) -> tuple[int, ...]:
-    """The words behind the magic number."""
+    """Read the words behind the magic number."""
     head = file.read(4 + 4 * count)
     if head[:4] != magic:
         raise wrong_magic(head, name)
@@ -99,7 +136,7 @@ def _words(file: BinaryIO, magic: bytes, count: int, name: str) -> tuple[int, ..
 
 
 def wrong_magic(head: bytes, name: str) -> DataError:
-    """What is wrong with a file that starts as no IDX file of digits does."""
+    """Return the error for a file that does not begin as an IDX file of digits does."""
     return DataError(
         "the magic number is not that of an MNIST file",
         file=name,
@@ -110,7 +147,7 @@ def wrong_magic(head: bytes, name: str) -> DataError:
 
 
 def _body(file: BinaryIO, name: str, count: int, size: int, skipped: int) -> Iterator[bytes]:
-    """The bytes of `count` items of `size` bytes each, in batches, without the first ones; no more may be left."""
+    """Yield the bytes of `count` items of `size` bytes in batches, without the first `skipped`; no more may follow."""
     file.seek(skipped * size, os.SEEK_CUR)
     for start in range(skipped, count, BATCH):
         wanted = min(BATCH, count - start) * size

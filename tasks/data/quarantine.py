@@ -22,14 +22,15 @@ SCHEMA = pa.schema(
 
 
 def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """rows: mappings with the columns of SCHEMA."""
+    """Write rows, mappings with the columns of SCHEMA."""
     pq.write_table(pa.Table.from_pylist([dict(row) for row in rows], SCHEMA), path)
 
 
 def read(path: Path) -> list[dict[str, Any]]:
+    """Read all rows, with None for what a row has not."""
     return pq.read_table(path).to_pylist()
 
 
-def ids(path: Path, part: str) -> np.ndarray:
-    """The rows of a part that are to be left out, int32."""
-    return pq.read_table(path, filters=[("part", "=", part)])["row"].to_numpy()
+def ids(path: Path, split: str) -> np.ndarray:
+    """Read the numbers of the rows of a split that are to be left out, int32."""
+    return pq.read_table(path, filters=[("part", "=", split)])["row"].to_numpy()

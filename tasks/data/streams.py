@@ -42,25 +42,26 @@ class Stream:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """The unpacked bytes. Raises: DataError, also for trouble in the middle of reading."""
+        """Open it for its unpacked bytes. Raises: DataError, also for trouble in the middle of reading."""
         with explained(self.name), contextlib.ExitStack() as stack:
             file: BinaryIO = stack.enter_context(self.path.open("rb"))
             if self.member is not None:
                 archive = stack.enter_context(zipfile.ZipFile(file))
                 file = cast(BinaryIO, stack.enter_context(archive.open(self.member)))
-            zipped = file.read(len(GZIP)) == GZIP
-            file.seek(0)
-            yield cast(BinaryIO, stack.enter_context(gzip.GzipFile(fileobj=file))) if zipped else file
+            yield stack.enter_context(unpacked(file))
 
     def packed(self) -> bool:
-        """Whether it has to be unpacked from its beginning. Raises: DataError."""
+        """Return whether it has to be unpacked from its beginning. Raises: DataError."""
         if self.member is not None:
             return True
         with explained(self.name), self.path.open("rb") as file:
             return file.read(len(GZIP)) == GZIP
 
     def size(self) -> int:
-        """Unpacked bytes; of a gzip of more than 4 GB too few, as its own record of it is. Raises: DataError."""
+        """Return how many bytes it has unpacked; too few of a gzip of more than 4 GB, as its own record is.
+
+        Raises: DataError.
+        """
         with explained(self.name), self.path.open("rb") as file:
             if self.member is not None:
                 with zipfile.ZipFile(file) as archive:
@@ -70,9 +71,16 @@ class Stream:
             return int.from_bytes(file.read(4), "little") if zipped else end
 
     def head(self) -> bytes:
-        """The first bytes, at most HEAD. Raises: DataError."""
+        """Return the first bytes, at most HEAD. Raises: DataError."""
         with self.open() as file:
             return file.read(HEAD)
+
+
+def unpacked(file: BinaryIO) -> BinaryIO:
+    """Return the contents of a file that is at its beginning: unpacked if it is a gzip, else itself."""
+    is_gzip = file.read(len(GZIP)) == GZIP
+    file.seek(0)
+    return cast(BinaryIO, gzip.GzipFile(fileobj=file)) if is_gzip else file
 
 
 @contextlib.contextmanager
@@ -105,7 +113,7 @@ def explained(file: str) -> Iterator[None]:
             remedy="copy or download it again",
         ) from error
     except (OSError, pa.ArrowException) as error:
-        # With a number it is the system's word on a disk or a network, which may be better in a moment.
+        # An error of the system has a number: disk or network may be well again in a moment.
         kind = StoreError if getattr(error, "errno", None) else DataError
         reason = getattr(error, "strerror", None) or str(error)
         raise kind(
@@ -126,14 +134,14 @@ def explained(file: str) -> Iterator[None]:
 
 
 def in_folder(folder: Path) -> list[Stream]:
-    """The plain files right in a folder, by name; hidden ones and folders inside do not count. Raises: DataError."""
+    """Return the plain files right in a folder, by name, without hidden ones and folders. Raises: DataError."""
     with explained(str(folder)):
         paths = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
     return [Stream(f"{folder.name}/{path.name}", path) for path in paths]
 
 
 def in_zip(path: Path) -> list[Stream]:
-    """The files in a zip, by name.
+    """Return the files in a zip, by name.
 
     Raises: DataError if it is damaged, asks for a password, or has members that climb out of it.
     """
@@ -155,6 +163,7 @@ def in_zip(path: Path) -> list[Stream]:
 
 
 def _check(member: zipfile.ZipInfo, path: Path) -> None:
+    """Refuse a member that climbs out of the zip, is a link or asks for a password. Raises: DataError."""
     name = member.orig_filename
     # Nothing is ever extracted, but an archive with such names was made to do harm: nothing in it is to be trusted.
     if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or re.match("[A-Za-z]:", name):

@@ -1,7 +1,8 @@
-"""What a source hands over: parts (train, test), read in batches of digits, and of faults: the rows that are none."""
+"""What a source hands over: tables of digits, read in batches of digits and of faults, the rows that are none."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -9,8 +10,9 @@ import numpy as np
 
 from tasks.data.digits import CLASSES, Digits
 from tasks.data.streams import Stream
+from tasks.errors import DataError
 
-Name = Literal["train", "test"]
+SplitName = Literal["train", "test"]
 Kind = Literal["sample", "csv", "idx", "parquet", "pictures"]
 
 RAGGED = "wrong number of cells"
@@ -22,6 +24,10 @@ RULES = (RAGGED, BLANK, TEXT, RANGE, LABEL)
 
 A_PIXEL = "a whole number from 0 to 255"
 A_LABEL = f"a whole number from 0 to {CLASSES - 1}"
+
+
+class NotDigitsError(DataError):
+    """The file may be good, but holds no digits: beside one that does, it can be passed over."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a part to begin reading: at a row, counted from 1, and at the byte of the unpacked file it starts with.
+    """A point of a table at which reading can begin: a row, counted from 1, and the byte of the unpacked file.
 
     byte: 0 at the beginning; also where the format needs no byte to find a row.
     """
@@ -54,7 +60,7 @@ BEGINNING = Place()
 
 @dataclass(frozen=True)
 class Batch:
-    """Some consecutive rows of a part: every row is either in `digits` or in `faults`, in rising order in both.
+    """Some consecutive rows of a table: every row is either in `digits` or in `faults`, in rising order in both.
 
     digits.ids: int32, the row of the source, counted from 1; header and blank lines do not count.
     doubts: why an image does not look like one digit, by its row; only pictures can tell.
@@ -72,18 +78,18 @@ class Batch:
 class Table:
     """One table of digits of a source.
 
+    split: the split that it belongs to; "train" until `sources.py` has told train and test apart.
     file: what messages call it, for example `digit-recognizer.zip/train.csv`.
-    columns: the header as found; None where the format has none.
-    read: goes through the part, each time it is called: from its beginning, or from the Place it is given. Raises:
-        DataError.
-    places: where every so many rows begin, for several readers to share the part; only the beginning where it cannot
+    columns: the header as it stands in the file; None where the format has none.
+    read: goes through the table, each time it is called, from its beginning or from a Place. Raises: DataError.
+    places: where every so many rows begin, for several readers to share the table; only the beginning where it cannot
         be entered in its middle, as a packed file cannot. Raises: DataError.
     paths: the files on disk that it is read from.
     names, pictures: of pictures, what messages call each of them, and the files; else empty.
     rows: about how many there are, where that is known without reading them all.
     """
 
-    name: Name
+    split: SplitName
     file: str
     labelled: bool
     columns: tuple[str, ...] | None
@@ -95,22 +101,71 @@ class Table:
     pictures: tuple[Stream, ...] = ()
     rows: int | None = None
 
+    @staticmethod
+    def of(
+        kind: Kind,
+        streams: Sequence[Stream],
+        batches: Callable[[Place], Iterator[Batch]],
+        places: Callable[[int], list[Place]],
+        *,
+        labelled: bool,
+        columns: tuple[str, ...] | None = None,
+        rows: int | None = None,
+        split: SplitName = "train",
+    ) -> "Table":
+        """Return the table of one file, or of several of which the first names it. To read an empty one is an error."""
+        return Table(
+            split=split,
+            file=streams[0].name,
+            labelled=labelled,
+            columns=columns,
+            read=partial(_with_rows, batches, streams[0].name),
+            places=places,
+            kind=kind,
+            paths=tuple(sorted({stream.path for stream in streams})),
+            rows=rows,
+        )
+
+
+def _with_rows(batches: Callable[[Place], Iterator[Batch]], file: str, place: Place = BEGINNING) -> Iterator[Batch]:
+    """Yield the batches that have rows. Raises: DataError if none has."""
+    empty = True
+    for batch in batches(place):
+        if len(batch):
+            empty = False
+            yield batch
+    if empty:
+        raise DataError(
+            "there are no rows",
+            file=file,
+            expected="at least one digit",
+            received="none",
+            remedy="give a file that has some",
+        )
+
+
+def only_beginning(step: int) -> list[Place]:
+    """Return the places of a table that cannot be entered in its middle."""
+    return [BEGINNING]
+
 
 def sorted_out(digits: Digits) -> Batch:
-    """The digits whose label is 0–9, and a fault for each of the others. Unlabelled digits are all good."""
+    """Return the digits whose label is 0–9, and a fault for each of the others. Unlabelled digits are all good."""
     if digits.labels is None or digits.labels.max(initial=0) < CLASSES:
         return Batch(digits)
-    bad = np.flatnonzero(digits.labels >= CLASSES)
-    faults = (Fault(int(digits.ids[index]), "label", LABEL, A_LABEL, f"'{digits.labels[index]}'") for index in bad)
-    return Batch(digits[digits.labels < CLASSES], tuple(faults))
+    faults = tuple(
+        Fault(int(digits.ids[index]), "label", LABEL, A_LABEL, f"'{digits.labels[index]}'")
+        for index in np.flatnonzero(digits.labels >= CLASSES)
+    )
+    return Batch(digits[digits.labels < CLASSES], faults)
 
 
 def row_numbers(first: int, count: int) -> np.ndarray:
-    """Ids, int32 (count,), of consecutive rows."""
+    """Return the ids, int32 (count,), of consecutive rows."""
     return np.arange(first, first + count, dtype=np.int32)
 
 
 def about_rows(tables: Iterable[Table]) -> int | None:
-    """About how many rows there are in all; None where nobody knows."""
+    """Return about how many rows there are in all; None where nobody knows."""
     rows = [table.rows for table in tables]
     return None if None in rows else sum(filter(None, rows))

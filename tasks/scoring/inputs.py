@@ -169,7 +169,7 @@ def _pictures(streams: Sequence[Stream], names: Sequence[str]) -> Table:
     if labelled:
         log.info("the right digits are taken from the first character of the pictures' names")
     return Table(
-        name="test",
+        split="test",
         file="pictures",
         labelled=labelled,
         columns=None,

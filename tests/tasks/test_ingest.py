@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tasks.data import digits, quarantine, sources
+from tasks.data.metrics import DatasetMetrics, RowCounts
 from tasks.errors import DataError
 from tasks.ingest import ingest
 from tasks.settings import Settings
@@ -23,7 +24,7 @@ def test_a_dataset_holds_both_parts_as_they_were(store: Store, here: Settings) -
         np.testing.assert_array_equal(found.ids, part.ids)
     assert digits.read(dataset.path / "train.parquet").known_labels.tolist() == train.known_labels.tolist()
     assert digits.read(dataset.path / "test.parquet").labels is None
-    assert dataset.metrics == {"train": {"rows": 60, "rejected": 0}, "test": {"rows": 20, "rejected": 0}}
+    assert dataset.measured(DatasetMetrics) == DatasetMetrics(train=RowCounts(60, 0), test=RowCounts(20, 0))
 
 
 def test_the_manifest_and_the_file_name_the_source(store: Store, here: Settings) -> None:
@@ -50,7 +51,7 @@ def test_rows_that_cannot_be_read_are_kept_with_their_reason(store: Store, here:
     rows[4][10] = "x"
     (here.home / "a.csv").write_bytes(making.csv_text(rows))
     dataset = ingest(store, str(here.home / "a.csv"), here)
-    assert dataset.metrics["train"] == {"rows": 19, "rejected": 1}
+    assert dataset.measured(DatasetMetrics) == DatasetMetrics(train=RowCounts(rows=19, rejected=1))
     assert quarantine.read(dataset.path / "rejected.parquet") == [
         {
             "part": "train",

@@ -1,72 +1,92 @@
 """The split is stratified, reproducible, and leaves out what validation set aside."""
 
 import numpy as np
+import pytest
 
 from tasks.data import digits, quarantine
 from tasks.data.digits import Digits
+from tasks.data.metrics import PreparedMetrics
 from tasks.ingest import ingest
-from tasks.prepare import prepare
+from tasks.prepare import prepare, split
 from tasks.settings import Settings
-from tasks.store import Draft, Store
+from tasks.store import Artifact, Draft, Store
 from tasks.validate import validate
 from tests import making
-from tests.conftest import Chain
+
+SOME = making.digits(500)
 
 
-def test_the_split_is_80_to_20_in_every_class(chain: Chain) -> None:
-    train, validation = (digits.read(chain.prepared.path / f"{name}.parquet") for name in ("train", "validation"))
-    assert np.bincount(train.known_labels).tolist() == [360] * 10
-    assert np.bincount(validation.known_labels).tolist() == [90] * 10
+def test_the_split_is_80_to_20_in_every_class() -> None:
+    splits = split(SOME, 0.2, seed=42)
+    assert np.bincount(splits.train.known_labels).tolist() == [40] * 10
+    assert np.bincount(splits.validation.known_labels).tolist() == [10] * 10
 
 
-def test_no_row_is_lost_or_in_two_parts_and_images_keep_their_labels(chain: Chain) -> None:
-    parts = digits.concatenate(digits.read(chain.prepared.path / f"{name}.parquet") for name in ("train", "validation"))
-    source = digits.read(chain.dataset.path / "train.parquet")
-    order = np.argsort(parts.ids)
-    np.testing.assert_array_equal(parts.ids[order], source.ids)
-    np.testing.assert_array_equal(parts.images[order], source.images)
-    np.testing.assert_array_equal(parts.known_labels[order], source.labels)
+def test_no_digit_is_lost_or_in_two_splits_and_images_keep_their_labels() -> None:
+    splits = split(SOME, 0.2, seed=42)
+    both = digits.concatenate([splits.train, splits.validation])
+    order = np.argsort(both.ids)
+    np.testing.assert_array_equal(both.ids[order], SOME.ids)
+    np.testing.assert_array_equal(both.images[order], SOME.images)
+    np.testing.assert_array_equal(both.known_labels[order], SOME.known_labels)
 
 
-def test_the_test_part_comes_through_unchanged(chain: Chain) -> None:
-    before, after = (digits.read(one.path / "test.parquet") for one in (chain.dataset, chain.prepared))
-    np.testing.assert_array_equal(before.images, after.images)
-    np.testing.assert_array_equal(before.ids, after.ids)
+def test_the_order_of_the_source_is_kept() -> None:
+    splits = split(SOME, 0.2, seed=42)
+    assert np.all(np.diff(splits.train.ids) > 0)
+    assert np.all(np.diff(splits.validation.ids) > 0)
 
 
-def test_the_same_seed_gives_the_same_split_and_another_does_not(chain: Chain) -> None:
-    def ids(seed: int, fresh: bool = False) -> list[int]:
-        prepared = prepare(chain.store, chain.dataset, chain.validation, split_seed=seed, fresh=fresh)
-        return digits.read(prepared.path / "validation.parquet").ids.tolist()
+def test_the_same_seed_gives_the_same_split_and_another_does_not() -> None:
+    def ids(seed: int) -> list[int]:
+        return split(SOME, 0.2, seed).validation.ids.tolist()
 
-    assert ids(42) == ids(42, fresh=True)
+    assert ids(42) == ids(42)
     assert ids(42) != ids(43)
 
 
-def test_quarantined_rows_are_left_out(chain: Chain, store: Store) -> None:
+def test_a_copy_of_a_training_image_does_not_judge() -> None:
+    twice = Digits(
+        np.arange(1, 401, dtype=np.int32),
+        np.concatenate([SOME.images[:200], SOME.images[:200]]),
+        np.concatenate([SOME.known_labels[:200], SOME.known_labels[:200]]),
+    )
+    splits = split(twice, 0.2, seed=42)
+    assert len(splits.train) == 320
+    assert 0 < len(splits.validation) < 80
+    assert not np.isin(digits.fingerprints(splits.validation.images), digits.fingerprints(splits.train.images)).any()
+
+
+@pytest.fixture
+def dataset(store: Store, here: Settings) -> Artifact:
+    return ingest(
+        store, str(making.write_kaggle_zip(here.home / "d.zip", SOME[:200], making.digits(40, start=500))), here
+    )
+
+
+def test_the_test_part_comes_through_unchanged(store: Store, dataset: Artifact) -> None:
+    prepared = prepare(store, dataset, validate(store, dataset))
+    before, after = (digits.read(artifact.path / "test.parquet") for artifact in (dataset, prepared))
+    np.testing.assert_array_equal(before.images, after.images)
+    np.testing.assert_array_equal(before.ids, after.ids)
+    assert after.labels is None
+
+
+def test_metrics_count_the_digits_of_each_file(store: Store, dataset: Artifact) -> None:
+    prepared = prepare(store, dataset, validate(store, dataset))
+    assert prepared.measured(PreparedMetrics) == PreparedMetrics(train=160, validation=40, test=40)
+    counts = {name: len(digits.read(prepared.path / f"{name}.parquet")) for name in ("train", "validation", "test")}
+    assert counts == prepared.measured(PreparedMetrics).by_split()
+
+
+def test_quarantined_rows_are_left_out(store: Store, dataset: Artifact) -> None:
     def build(draft: Draft) -> dict[str, int]:
-        rows = [{"part": "train", "row": row, "rule": "blank image"} for row in (1, 7, 4500)]
+        rows = [{"part": "train", "row": row, "rule": "blank image"} for row in (1, 7, 200)]
         quarantine.write(draft.folder / "quarantine.parquet", [*rows, {"part": "test", "row": 2}])
         return {}
 
     validation = store.make("validation", build, code="tasks.data.quarantine", parameters={})
-    prepared = prepare(store, chain.dataset, validation)
-    found = {row for name in ("train", "validation") for row in digits.read(prepared.path / f"{name}.parquet").ids}
-    assert set(range(1, 4501)) - found == {1, 7, 4500}
-
-
-def test_a_copy_of_a_training_image_does_not_judge(store: Store, here: Settings) -> None:
-    some = making.digits(200)
-    twice = Digits(
-        np.arange(1, 401, dtype=np.int32),
-        np.concatenate([some.images, some.images]),
-        np.concatenate([some.known_labels, some.known_labels]),
-    )
-    dataset = ingest(store, str(making.write_csv(here.home / "a.csv", twice)), here)
-    prepared = prepare(store, dataset, validate(store, dataset))
-    prints = [
-        set(digits.fingerprints(digits.read(prepared.path / f"{name}.parquet").images).tolist())
-        for name in ("train", "validation")
-    ]
-    assert not prints[0] & prints[1]
-    assert prepared.metrics["validation"] > 0
+    prepared = prepare(store, dataset, validation)
+    ids = {row for name in ("train", "validation") for row in digits.read(prepared.path / f"{name}.parquet").ids}
+    assert set(range(1, 201)) - ids == {1, 7, 200}
+    assert 2 in digits.read(prepared.path / "test.parquet").ids

@@ -7,6 +7,7 @@ import numpy as np
 
 from tasks.data import digits
 from tasks.data.digits import Digits
+from tasks.data.metrics import DatasetMetrics, PreparedMetrics, RowCounts
 from tasks.judging import answers
 from tasks.judging.answers import Answers
 from tasks.judging.evaluation import Evaluation
@@ -42,10 +43,10 @@ def trained(
     answered = np.where(np.isin(np.arange(len(truth)), wrong), (truth + 1) % 10, truth)
     sure = np.eye(10, dtype=np.float32)[answered] * 0.9 + 0.01
 
-    def split(draft: Draft) -> dict[str, int]:
+    def split(draft: Draft) -> PreparedMetrics:
         digits.write(draft.folder / "train.parquet", making.digits(20, start=1000))
         digits.write(draft.folder / "validation.parquet", judging)
-        return {"train": 20, "validation": len(judging)}
+        return PreparedMetrics(20, len(judging))
 
     def evaluated(draft: Draft) -> Evaluation:
         answers.write(draft.folder / "answers.parquet", Answers.to(judging, sure))
@@ -65,7 +66,7 @@ def trained(
         )
 
     about = {"dataset": origin}
-    dataset = make("dataset", lambda draft: {}, {"source": source})
+    dataset = make("dataset", lambda draft: DatasetMetrics(RowCounts(20 + len(judging), 0)), {"source": source})
     prepared = make("prepared", split, {"ids": judging.ids.tolist()}, dataset)
     model = make("model", lambda draft: {"epochs": 1, "accuracy": None}, parameters, prepared)
     evaluation = make("evaluation", evaluated, {}, model, prepared)

@@ -23,16 +23,16 @@ def source(data: object) -> Source:
     return recognise(str(data), Settings(home=Path()))
 
 
-def digits_of(part: Table) -> Digits:
-    return concatenate(batch.digits for batch in part.read())
+def digits_of(table: Table) -> Digits:
+    return concatenate(batch.digits for batch in table.read())
 
 
 def refusal(data: object) -> str:
     """The message of a source that is refused, at first sight or when it is read."""
 
     def read_all() -> None:
-        for part in source(data).tables.values():
-            list(part.read())
+        for table in source(data).tables.values():
+            list(table.read())
 
     with pytest.raises(DataError) as error:
         read_all()

@@ -1,4 +1,4 @@
-"""A part can be entered at any of its places, and what is read from there is what stands there."""
+"""A table can be entered at any of its places, and what is read from there is what stands there."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +16,8 @@ SOME = making.digits(1_000)
 UNLABELLED = making.unlabelled(SOME)
 
 
-def read(part: Table, place: Place = BEGINNING) -> Digits:
-    return digits.concatenate(batch.digits for batch in part.read(place))
+def read(table: Table, place: Place = BEGINNING) -> Digits:
+    return digits.concatenate(batch.digits for batch in table.read(place))
 
 
 def csv(folder: Path) -> Path:
@@ -63,12 +63,12 @@ def parquet(folder: Path) -> Path:
 def test_what_is_read_from_a_place_is_what_stands_there(
     make: Callable[[Path], Path], step: int, tmp_path: Path
 ) -> None:
-    (part,) = tables_in(make(tmp_path))
-    whole = read(part)
-    places = part.places(step)
+    (table,) = tables_in(make(tmp_path))
+    whole = read(table)
+    places = table.places(step)
     assert [place.row for place in places] == list(range(1, 1_001, step))
     for place in places[:: max(1, len(places) // 5)]:
-        found, expected = read(part, place), whole[slice(place.row - 1, None)]
+        found, expected = read(table, place), whole[slice(place.row - 1, None)]
         np.testing.assert_array_equal(found.ids, expected.ids)
         np.testing.assert_array_equal(found.images, expected.images)
         assert (found.labels is None) == (expected.labels is None)
@@ -91,9 +91,9 @@ def test_a_csv_whose_lines_are_not_its_rows_has_only_a_beginning(
 ) -> None:
     path = csv(tmp_path)
     path.write_bytes(change(path.read_bytes()))
-    (part,) = tables_in(path)
-    assert part.places(10) == [BEGINNING]
-    assert len(read(part)) == 1_000
+    (table,) = tables_in(path)
+    assert table.places(10) == [BEGINNING]
+    assert len(read(table)) == 1_000
 
 
 def test_what_is_packed_has_only_a_beginning(tmp_path: Path) -> None:
@@ -101,5 +101,5 @@ def test_what_is_packed_has_only_a_beginning(tmp_path: Path) -> None:
     images = making.write_idx(tmp_path / "idx", SOME)
     archive = making.write_zip(tmp_path / "d.zip", {"test.csv": making.csv_text(making.csv_rows(UNLABELLED))})
     for path in (packed, images, archive):
-        (part,) = tables_in(path)
-        assert part.places(10) == [BEGINNING]
+        (table,) = tables_in(path)
+        assert table.places(10) == [BEGINNING]

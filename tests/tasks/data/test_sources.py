@@ -1,61 +1,17 @@
 """What is recognised as a source, by looking inside, and what is refused and how."""
 
-import hashlib
 import logging
 import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from tasks.data import digits as digit_files
-from tasks.data.digits import Digits
 from tasks.errors import DataError
 from tests import making
 from tests.tasks.data.reading import A_PLACE, ALL_KINDS, FORBIDDEN, GIVE, digits_of, refusal, source
-
-# --- The sample -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def sample() -> dict[str, Digits]:
-    return {name: digits_of(part) for name, part in source("sample").tables.items()}
-
-
-def test_sample_has_50_digits_a_class_set_apart_as_test_part(sample: dict[str, Digits]) -> None:
-    assert list(np.bincount(sample["train"].known_labels)) == [450] * 10
-    assert list(np.bincount(sample["test"].known_labels)) == [50] * 10
-    assert source("sample").kind == "sample"
-    assert source("sample").tables["test"].file == "sample (mnist_5k.csv.gz)"
-
-
-def test_no_digit_of_the_sample_is_in_both_parts(sample: dict[str, Digits]) -> None:
-    images = [{image.tobytes() for image in part.images} for part in sample.values()]
-    assert len(images[0] | images[1]) == 5_000
-
-
-def test_sample_is_shuffled_and_always_the_same(sample: dict[str, Digits]) -> None:
-    assert len(set(sample["train"].known_labels[:20].tolist())) > 5
-    assert list(sample["train"].ids[[0, -1]]) == [1, 4_500]
-    digest = hashlib.sha256(sample["train"].images.tobytes() + sample["test"].images.tobytes()).hexdigest()
-    assert digest == "f7260ebb2036306319f281255bbc1dc493528156ab9ca6c4891c555e19ded01b"
-
-
-def test_sample_does_not_import_what_it_does_not_need() -> None:
-    program = (
-        "import sys; from pathlib import Path; from tasks import settings; from tasks.data import sources;"
-        "list(sources.recognise('sample', settings.Settings(Path())).tables['train'].read());"
-        "print(*{'mlxtend', 'pandas', 'scipy', 'sklearn', 'httpx', 'kaggle', 'prefect'} & set(sys.modules))"
-    )
-    root = Path(__file__).parents[3]
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root)
-    assert run.stdout.split() == []
-
 
 # --- What is recognised -----------------------------------------------------------------------------------------
 
@@ -64,25 +20,25 @@ def test_kaggle_zip_has_a_labelled_train_part_and_an_unlabelled_test_part(tmp_pa
     train, test = making.digits(30), making.digits(10, start=30)
     found = source(making.write_kaggle_zip(tmp_path / "digit-recognizer.zip", train, test))
     assert (found.kind, found.files) == ("csv", (tmp_path / "digit-recognizer.zip",))
-    parts = found.tables
-    assert {name: (part.name, part.file, part.labelled) for name, part in parts.items()} == {
+    tables = found.tables
+    assert {name: (table.split, table.file, table.labelled) for name, table in tables.items()} == {
         "train": ("train", "digit-recognizer.zip/train.csv", True),
         "test": ("test", "digit-recognizer.zip/test.csv", False),
     }
-    assert parts["train"].columns == making.LABELLED
-    assert np.array_equal(digits_of(parts["train"]).images, train.images)
-    assert np.array_equal(digits_of(parts["test"]).images, test.images)
-    assert digits_of(parts["test"]).labels is None
+    assert tables["train"].columns == making.LABELLED
+    assert np.array_equal(digits_of(tables["train"]).images, train.images)
+    assert np.array_equal(digits_of(tables["test"]).images, test.images)
+    assert digits_of(tables["test"]).labels is None
 
 
 def test_a_part_can_be_read_again(tmp_path: Path) -> None:
-    part = source(making.write_csv(tmp_path / "train.csv", making.digits(12))).tables["train"]
-    assert len(digits_of(part)) == len(digits_of(part)) == 12
+    table = source(making.write_csv(tmp_path / "train.csv", making.digits(12))).tables["train"]
+    assert len(digits_of(table)) == len(digits_of(table)) == 12
 
 
 def test_a_source_can_travel_to_another_process(tmp_path: Path) -> None:
     found = source(making.write_csv(tmp_path / "train.csv", making.digits(12)))
-    assert len(digits_of(pickle.loads(pickle.dumps(found)).parts["train"])) == 12
+    assert len(digits_of(pickle.loads(pickle.dumps(found)).tables["train"])) == 12
 
 
 def test_endings_do_not_count(tmp_path: Path) -> None:
@@ -104,7 +60,7 @@ def test_folder_passes_over_what_holds_no_digits(tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     found = source(tmp_path)
     assert found.files == (tmp_path / "test.csv", tmp_path / "train.csv.gz")
-    assert [part.file for part in found.tables.values()] == [
+    assert [table.file for table in found.tables.values()] == [
         f"{tmp_path.name}/train.csv.gz",
         f"{tmp_path.name}/test.csv",
     ]
@@ -115,7 +71,7 @@ def test_mnist_folder_has_a_labelled_test_part(tmp_path: Path) -> None:
     making.write_idx(tmp_path, making.digits(30), "train")
     found = source(tmp_path)
     assert (found.kind, len(found.files)) == ("idx", 4)
-    assert {name: (part.labelled, len(digits_of(part))) for name, part in found.tables.items()} == {
+    assert {name: (table.labelled, len(digits_of(table))) for name, table in found.tables.items()} == {
         "train": (True, 30),
         "test": (True, 20),
     }
@@ -125,27 +81,7 @@ def test_mnist_folder_has_a_labelled_test_part(tmp_path: Path) -> None:
 def test_labelled_csv_named_test_is_the_test_part(tmp_path: Path) -> None:
     making.write_csv(tmp_path / "test.csv", making.digits(10))
     making.write_csv(tmp_path / "digits.csv", making.digits(20))
-    assert {name: len(digits_of(part)) for name, part in source(tmp_path).tables.items()} == {"train": 20, "test": 10}
-
-
-def test_parquet_folder_gives_its_rows_numbers_of_its_own(tmp_path: Path) -> None:
-    some = making.digits(12)
-    moved = Digits(some.ids + np.int32(100), some.images, some.labels)
-    digit_files.write(tmp_path / "train.parquet", moved)
-    digit_files.write(tmp_path / "test.parquet", making.unlabelled(making.digits(3)))
-    (tmp_path / "manifest.json").write_text("{}")
-    pq.write_table(pa.table({"row": [1]}), tmp_path / "rejected.parquet")
-    found = source(tmp_path)
-    assert (found.kind, found.tables["test"].labelled) == ("parquet", False)
-    assert list(digits_of(found.tables["train"]).ids) == list(range(1, 13))
-    assert np.array_equal(digits_of(found.tables["train"]).images, some.images)
-
-
-def test_label_over_9_in_parquet_is_a_fault(tmp_path: Path) -> None:
-    some = making.digits(12)
-    digit_files.write(tmp_path / "a.parquet", Digits(some.ids, some.images, some.known_labels + np.uint8(1)))
-    (batch,) = source(tmp_path / "a.parquet").tables["train"].read()
-    assert [(fault.row, fault.received) for fault in batch.faults] == [(10, "'10'")]
+    assert {name: len(digits_of(table)) for name, table in source(tmp_path).tables.items()} == {"train": 20, "test": 10}
 
 
 def test_tilde_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,41 +265,6 @@ def test_forbidden_folder_is_refused(tmp_path: Path) -> None:
     assert refusal(folder) == f"{folder}: {FORBIDDEN}"
 
 
-def test_parquet_of_other_columns_is_refused(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"label": [1]}), tmp_path / "a.parquet")
-    assert refusal(tmp_path / "a.parquet") == (
-        "a.parquet: the columns are not those of a digit file; expected id: int32, label: uint8, "
-        "image: fixed_size_binary[784]; received label: int64; "
-        "to go on, give a Parquet file that this project wrote, or a CSV"
-    )
-
-
-def test_parquet_with_some_labels_missing_is_refused(tmp_path: Path) -> None:
-    table = digit_files.to_table(making.digits(3)).set_column(1, "label", pa.array([1, None, 3], pa.uint8()))
-    pq.write_table(table, tmp_path / "a.parquet")
-    assert refusal(tmp_path / "a.parquet") == (
-        "a.parquet, column label: some digits have labels and some have none; expected all or none; "
-        "received 1 of 3 without; to go on, separate them"
-    )
-
-
-def test_parquet_without_rows_is_refused(tmp_path: Path) -> None:
-    digit_files.write(tmp_path / "a.parquet", making.digits(12)[:0])
-    assert refusal(tmp_path / "a.parquet") == (
-        "a.parquet: there are no rows; expected at least one digit; received none; to go on, give a file that has some"
-    )
-
-
-def test_truncated_parquet_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.parquet"
-    digit_files.write(path, making.digits(12))
-    path.write_bytes(path.read_bytes()[:-100])
-    assert refusal(path).startswith(
-        "a.parquet: the Parquet file cannot be read; expected a Parquet file that this project wrote; "
-        "received Parquet magic bytes not found"
-    )
-
-
 # --- The real files, where they are -----------------------------------------------------------------------------
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
@@ -371,5 +272,5 @@ SHARED = Path(__file__).parents[4] / "shared" / "data"
 
 @pytest.mark.skipif(not (SHARED / "digit-recognizer.zip").exists(), reason="Kaggle's digits are not here")
 def test_all_of_kaggle_is_read() -> None:
-    parts = source(SHARED / "digit-recognizer.zip").tables
-    assert {name: len(digits_of(part)) for name, part in parts.items()} == {"train": 42_000, "test": 28_000}
+    tables = source(SHARED / "digit-recognizer.zip").tables
+    assert {name: len(digits_of(table)) for name, table in tables.items()} == {"train": 42_000, "test": 28_000}

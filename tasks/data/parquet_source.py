@@ -1,0 +1,72 @@
+"""Digits from Parquet files of this project; `digits.py` knows their form."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from tasks.data import digits
+from tasks.data.addresses import for_arrow
+from tasks.data.digits import Digits
+from tasks.data.streams import Stream, explained
+from tasks.data.tables import BEGINNING, Batch, NotDigitsError, Place, Table, row_numbers, sorted_out
+from tasks.errors import DataError
+
+MAGIC = b"PAR1"
+
+
+def table(stream: Stream) -> Table:
+    """Return the table of a file.
+
+    Raises: NotDigitsError if it has other columns; DataError if it is packed, or only some digits have labels.
+    """
+    path = stream.path
+    with explained(stream.name), path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise DataError(
+                "Parquet inside a zip or gzip is not read",
+                file=stream.name,
+                expected="the Parquet file itself",
+                received="it packed",
+                remedy="unpack it",
+            )
+    try:
+        with explained(stream.name):
+            next(digits.batches(path), None)
+    except DataError as error:
+        raise NotDigitsError(str(error)) from error
+    with explained(stream.name):
+        label = pq.read_table(**for_arrow(path), columns=["label"])["label"]
+    if 0 < label.null_count < len(label):
+        raise DataError(
+            "some digits have labels and some have none",
+            file=stream.name,
+            column="label",
+            expected="all or none",
+            received=f"{label.null_count:,} of {len(label):,} without",
+            remedy="separate them",
+        )
+    return Table.of(
+        "parquet",
+        [stream],
+        partial(_batches, path),
+        partial(_places, path),
+        labelled=label.null_count == 0,
+        rows=len(label),
+    )
+
+
+def _batches(path: Path, place: Place) -> Iterator[Batch]:
+    row = place.row
+    with explained(path.name):
+        for batch in digits.batches(path, first=row - 1):
+            yield sorted_out(Digits(row_numbers(row, len(batch)), batch.images, batch.labels))
+            row += len(batch)
+
+
+def _places(path: Path, step: int) -> list[Place]:
+    """Return where every `step` rows begin."""
+    with explained(path.name), pq.ParquetFile(**for_arrow(path)) as file:
+        rows = file.metadata.num_rows
+    return [Place(row) for row in range(1, rows + 1, step)] or [BEGINNING]

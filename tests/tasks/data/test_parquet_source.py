@@ -1,0 +1,67 @@
+"""Parquet files of this project as a source, and what is refused of Parquet and how."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.data import digits as digit_files
+from tasks.data.digits import Digits
+from tests import making
+from tests.tasks.data.reading import digits_of, refusal, source
+
+
+def test_parquet_folder_gives_its_rows_numbers_of_its_own(tmp_path: Path) -> None:
+    some = making.digits(12)
+    moved = Digits(some.ids + np.int32(100), some.images, some.labels)
+    digit_files.write(tmp_path / "train.parquet", moved)
+    digit_files.write(tmp_path / "test.parquet", making.unlabelled(making.digits(3)))
+    (tmp_path / "manifest.json").write_text("{}")
+    pq.write_table(pa.table({"row": [1]}), tmp_path / "rejected.parquet")
+    found = source(tmp_path)
+    assert (found.kind, found.tables["test"].labelled) == ("parquet", False)
+    assert list(digits_of(found.tables["train"]).ids) == list(range(1, 13))
+    assert np.array_equal(digits_of(found.tables["train"]).images, some.images)
+
+
+def test_label_over_9_in_parquet_is_a_fault(tmp_path: Path) -> None:
+    some = making.digits(12)
+    digit_files.write(tmp_path / "a.parquet", Digits(some.ids, some.images, some.known_labels + np.uint8(1)))
+    (batch,) = source(tmp_path / "a.parquet").tables["train"].read()
+    assert [(fault.row, fault.received) for fault in batch.faults] == [(10, "'10'")]
+
+
+def test_parquet_of_other_columns_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"label": [1]}), tmp_path / "a.parquet")
+    assert refusal(tmp_path / "a.parquet") == (
+        "a.parquet: the columns are not those of a digit file; expected id: int32, label: uint8, "
+        "image: fixed_size_binary[784]; received label: int64; "
+        "to go on, give a Parquet file that this project wrote, or a CSV"
+    )
+
+
+def test_parquet_with_some_labels_missing_is_refused(tmp_path: Path) -> None:
+    table = digit_files.to_table(making.digits(3)).set_column(1, "label", pa.array([1, None, 3], pa.uint8()))
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert refusal(tmp_path / "a.parquet") == (
+        "a.parquet, column label: some digits have labels and some have none; expected all or none; "
+        "received 1 of 3 without; to go on, separate them"
+    )
+
+
+def test_parquet_without_rows_is_refused(tmp_path: Path) -> None:
+    digit_files.write(tmp_path / "a.parquet", making.digits(12)[:0])
+    assert refusal(tmp_path / "a.parquet") == (
+        "a.parquet: there are no rows; expected at least one digit; received none; to go on, give a file that has some"
+    )
+
+
+def test_truncated_parquet_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    digit_files.write(path, making.digits(12))
+    path.write_bytes(path.read_bytes()[:-100])
+    assert refusal(path).startswith(
+        "a.parquet: the Parquet file cannot be read; expected a Parquet file that this project wrote; "
+        "received Parquet magic bytes not found"
+    )
