@@ -19,12 +19,13 @@ from tasks.data.tables import about_rows
 from tasks.errors import DigitsError, FetchError, StoreError
 from tasks.progress import rows_in_lines
 from tasks.registry import package_of
-from tasks.scoring import inbox, scores
-from tasks.scoring import inputs as found
-from tasks.scoring.inbox import Claim, Inbox
-from tasks.scoring.scores import Options
+from tasks.scoring import inbox
+from tasks.scoring.inbox import Claim, Inbox, printable
+from tasks.scoring.inputs import spool_folder, tables_to_score
+from tasks.scoring.scores import Options, ScoresMetrics, score_tables
 from tasks.stage import stage
 from tasks.store import Artifact, Store
+from tasks.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -59,79 +60,85 @@ def score_inbox(
         quiet: seconds for which a file has to be unchanged, lest it is still being written.
         workers: processes that score at the same time.
     """
-    here = settings.load()
-    store = Store(here.artifacts, flow_run=flow_run.get_id())
-    folders = Inbox(Path(folder).expanduser() if folder else here.data)
-    if inbox.idle(folders, quiet):
+    configuration = settings.load()
+    store = Store(configuration.artifacts, flow_run=flow_run.get_id())
+    folders = Inbox(Path(folder).expanduser() if folder else configuration.data)
+    if inbox.is_idle(folders, quiet):
         return Completed(name="Nothing new", message=f"no file is ready in {folders.inbox}")
     package = package_of(store, model)
 
     outcomes = []
     for claim in inbox.claims(folders, quiet):
-        outcomes.append(settle(store, package, claim, options, workers))
-        tell(outcomes[-1], max_quarantined)
+        outcome = settle(store, package, claim, options, workers)
+        notify(outcome, max_quarantined)
+        outcomes.append(outcome)
     if not outcomes:
         return Completed(name="Nothing new", message="another run was quicker")
-    create_markdown_artifact(table(outcomes, package), key="scores", description="What came of the files in the inbox")
+    summary = outcome_table(outcomes, package)
+    create_markdown_artifact(summary, key="scores", description="What came of the files in the inbox")
     if troubles := [outcome.trouble for outcome in outcomes if outcome.trouble]:
         raise troubles[0]
-    return [outcome.claim.shown for outcome in outcomes]
+    return [outcome.claim.printable_name for outcome in outcomes]
 
 
 def settle(store: Store, package: Artifact, claim: Claim, options: Options, workers: int) -> Outcome:
-    """One file, to its end; what goes wrong with it does not keep the others waiting."""
+    """Bring one file to its end; what goes wrong with it does not keep the others waiting."""
+    name = claim.printable_name
     try:
-        made = answer(store, package, claim, options, workers)
-        claim.deliver(made)
-        found = made.metrics
-        log.info("%s: %s rows to outbox/, %s to review", claim.shown, f"{found['rows']:,}", f"{found['review']:,}")
-        return Outcome(claim, scores=made)
+        scores = score_file_stage(store, package, claim, options, workers)
+        claim.deliver(scores)
+        metrics = scores.measured(ScoresMetrics)
+        log.info("%s: %s rows to outbox/, %s to review", name, f"{metrics.rows:,}", f"{metrics.review:,}")
+        return Outcome(claim, scores=scores)
     except (OSError, StoreError, FetchError) as error:
-        log.error("%s: left to a later run: %s", claim.shown, inbox.printable(str(error)))
+        log.error("%s: left to a later run: %s", name, printable(str(error)))
         claim.put_off()
         return Outcome(claim, trouble=error)
     except DigitsError as error:
-        reason = inbox.printable(str(error))
-        log.warning("%s: to failed/: %s", claim.shown, reason)
+        reason = printable(str(error))
+        log.warning("%s: to failed/: %s", name, reason)
         claim.refuse(reason)
         return Outcome(claim, reason=reason)
     except Exception as error:
-        log.exception("%s: left to a later run", claim.shown)
+        log.exception("%s: left to a later run", name)
         return Outcome(claim, trouble=error)
 
 
 def score_file(store: Store, package: Artifact, claim: Claim, options: Options, workers: int) -> Artifact:
-    """The scores of one file."""
-    with found.spool(store.root) as spool:
-        tables = found.find([str(claim.file)], settings.load(), spool)
+    """Score the rows of one file."""
+    with spool_folder(store.root) as spool:
+        tables = tables_to_score([str(claim.file)], settings.load(), spool)
         tell = rows_in_lines(about_rows(tables))
-        return scores.score(store, package, tables, options, workers=workers, tell=tell)
+        return score_tables(store, package, tables, options, workers=workers, tell=tell)
 
 
-answer = stage(score_file, run_name="{claim.shown}")
+score_file_stage = stage(score_file, run_name="{claim.printable_name}")
 
 
-def tell(outcome: Outcome, max_quarantined: float) -> None:
-    """Notices of what somebody may want to know of a file."""
+def notify(outcome: Outcome, max_quarantined: float) -> None:
+    """Send a notice of what somebody may want to know of a file."""
     if outcome.scores:
-        notices.of_scores(outcome.scores, outcome.claim.shown, max_quarantined)
+        notices.of_scores(outcome.scores, outcome.claim.printable_name, max_quarantined)
     elif outcome.reason:
-        notices.of_file(outcome.claim.shown, outcome.reason)
+        notices.of_file(outcome.claim.printable_name, outcome.reason)
 
 
-def table(outcomes: Sequence[Outcome], package: Artifact) -> str:
-    """Markdown, a line a file."""
-    lines = [f"{len(outcomes)} files, answered by `{package.name}`", ""]
+def outcome_table(outcomes: Sequence[Outcome], package: Artifact) -> str:
+    """Return Markdown, a line a file."""
+    lines = [f"{counted(len(outcomes), 'file')}, answered by `{package.name}`", ""]
     lines += ["| file | rows | to review | drift | scores | result |", "|---|--:|--:|---|---|---|"]
     return "\n".join([*lines, *map(_line, outcomes)])
 
 
 def _line(outcome: Outcome) -> str:
-    name, cells = outcome.claim.shown, ["", "", "", ""]
+    cells = ["", "", "", ""]
     if outcome.scores:
-        said = outcome.scores.metrics
-        cells = [f"{said['rows']:,}", f"{said['review']:,}", said["drift"]["verdict"], f"`{outcome.scores.name}`"]
-        result = f"outbox/{inbox.printable(outcome.claim.result.name)}"
+        metrics = outcome.scores.measured(ScoresMetrics)
+        cells = [f"{metrics.rows:,}", f"{metrics.review:,}", metrics.drift.verdict, f"`{outcome.scores.name}`"]
+        result = f"outbox/{printable(outcome.claim.result.name)}"
+    elif outcome.reason:
+        result = f"failed: {outcome.reason}"
     else:
-        result = f"failed: {outcome.reason}" if outcome.reason else f"left to a later run: {outcome.trouble}"
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in (name, *cells, result)) + " |"
+        result = f"left to a later run: {outcome.trouble}"
+    cells = [outcome.claim.printable_name, *cells, result]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -12,8 +12,8 @@ from tasks.registry import package_of
 from tasks.score import piece_stage as score_piece
 from tasks.score import plan_stage as plan
 from tasks.score import publish_stage as publish
-from tasks.scoring import inputs as found
-from tasks.scoring import processes, scores, shards
+from tasks.scoring import delivery, processes, scores, shards
+from tasks.scoring.inputs import spool_folder, tables_to_score
 from tasks.scoring.scores import Options
 from tasks.stage import dask, run_all
 from tasks.store import Artifact, Store
@@ -44,20 +44,21 @@ def score(
         address: of the Dask cluster, tcp://…; a cluster of its own on this machine if none is named.
         shards_in: folder or address that all workers can reach, where shards are kept until all are done.
     """
-    here = settings.load()
-    store = Store(here.artifacts, flow_run=flow_run.get_id())
+    configuration = settings.load()
+    store = Store(configuration.artifacts, flow_run=flow_run.get_id())
     if output:
-        scores.look_at(output, force)
+        delivery.check_writable(output, force)
     package = package_of(store, model)
-    with found.spool(store.root) as spool:
-        tables = found.find(inputs, here, spool)
-        planned = plan(store, package, tables, options, shards_in=shards_in, threads=processes.share(workers))
+    with spool_folder(store.root) as spool:
+        tables = tables_to_score(inputs, configuration, spool)
+        threads = processes.threads_per_worker(workers)
+        planned = plan(store, package, tables, options, shards_in=shards_in, threads=threads)
         if not scores.published(store, planned):
             pieces = shards.pieces(planned.job, shared=True)
             cluster = dask(workers, address) if runner == "dask" else None
             run_all(score_piece, [(planned.job, piece) for piece in pieces], workers=workers, runner=cluster)
-        made = publish(store, planned)
-        pages.of_scores(made)
+        submission = publish(store, planned)
+        pages.of_scores(submission)
     if output:
-        scores.deliver(made, output)
-    return made
+        delivery.deliver(submission, output)
+    return submission

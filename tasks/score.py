@@ -1,6 +1,6 @@
-"""Stage 9, score: what a package answers to digits that nobody may have labelled yet.
+"""Stage 9, score: answer digits that nobody may have labelled yet with a package.
 
-Makes `scores`; what is in it stands in `scores.py`. In the flow `train` it is one stage, on the test part; in the flow
+Makes `scores`, which `scoring/scores.py` describes. In the flow `train` it is one stage, on the test part; in the flow
 `score` it is three, of which the middle one is run, and tried again, for every piece of the work.
 """
 
@@ -8,27 +8,28 @@ from tasks.data.sources import tables_in
 from tasks.data.tables import about_rows
 from tasks.progress import rows_in_lines
 from tasks.scoring import scores, shards
-from tasks.scoring.scores import Options
+from tasks.scoring.scores import Options, score_tables
 from tasks.scoring.shards import Job, Piece
 from tasks.stage import stage
 from tasks.store import Artifact, Store
 
 
 def score(store: Store, package: Artifact, prepared: Artifact, *, fresh: bool = False) -> Artifact | None:
-    """The scores of the test part; None where the source has none."""
+    """Score the test part; return None where the source has none."""
     test = prepared.path / "test.parquet"
     if not test.exists():
         return None
     tables = tables_in(test)
     tell = rows_in_lines(about_rows(tables))
-    return scores.score(store, package, tables, Options(), also=[prepared], tell=tell, fresh=fresh)
+    return score_tables(store, package, tables, Options(), taken_from=[prepared], tell=tell, fresh=fresh)
 
 
 def score_piece(job: Job, piece: Piece) -> int:
-    """Score the shards of a piece, but for those that are done; returns how many rows it went through."""
-    rows = job.tables[piece.table].rows
+    """Score the shards of a piece, but for those that are done; return how many rows it went through."""
+    rows = job.tables[piece.table_index].rows
     left = rows and rows - piece.place.row + 1
-    return shards.score_piece(job, piece, rows_in_lines(left if piece.whole else min(job.rows, left or job.rows)))
+    total = left if piece.whole else min(job.shard_rows, left or job.shard_rows)
+    return shards.score_piece(job, piece, rows_in_lines(total))
 
 
 score_stage = stage(score)

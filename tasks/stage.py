@@ -152,12 +152,13 @@ def run_all(
             return [future.result() for future in futures]
         except BaseException:
             # The runner would wait for calls under way, which may take hours; a checkpoint loses an epoch at most.
-            processes.kill()
+            processes.kill_workers()
             raise
 
 
 def _processes(workers: int) -> TaskRunner[Any]:
-    return ProcessPoolTaskRunner(max_workers=workers, initializer=processes.begin, initargs=(processes.share(workers),))
+    threads = processes.threads_per_worker(workers)
+    return ProcessPoolTaskRunner(max_workers=workers, initializer=processes.begin_worker, initargs=(threads,))
 
 
 def dask(workers: int, address: str | None) -> TaskRunner[Any]:

@@ -123,11 +123,12 @@ def score(
 ) -> None:
     """Answer digits with the champion: a submission, probabilities, and what a person should look at."""
     from flows.cli.summary import score_summary
-    from tasks.scoring import scores
+    from tasks.scoring import delivery
+    from tasks.scoring.scores import Options
 
     if output:
-        scores.look_at(output, force)
-    options = scores.Options(review_below, shard_rows, on_bad_row, on_drift, probabilities, show)
+        delivery.check_writable(output, force)
+    options = Options(review_below, shard_rows, on_bad_row, on_drift, probabilities, show)
     started = time.perf_counter()
     if flow or runner == "dask":
         with _prefect():
@@ -138,9 +139,9 @@ def score(
         _log_to_terminal()
         made = _scored(inputs, model, options, workers, shards_in)
         if output:
-            scores.deliver(made, output)
+            delivery.deliver(made, output)
     seconds = 0 if made.reused else time.perf_counter() - started
-    print(score_summary(made, output, seconds), file=sys.stderr if output == scores.STANDARD_OUTPUT else sys.stdout)
+    print(score_summary(made, output, seconds), file=sys.stderr if output == delivery.STANDARD_OUTPUT else sys.stdout)
 
 
 def _scored(given: Sequence[str], model: str, options: "Options", workers: int, shards_in: str | None) -> Artifact:
@@ -148,15 +149,16 @@ def _scored(given: Sequence[str], model: str, options: "Options", workers: int, 
     from tasks.data.tables import about_rows
     from tasks.progress import rows_progress
     from tasks.registry import package_of
-    from tasks.scoring import inputs, scores
+    from tasks.scoring.inputs import spool_folder, tables_to_score
+    from tasks.scoring.scores import score_tables
 
     here = settings.load()
     store = Store(here.artifacts)
     package = package_of(store, model)
-    with inputs.spool(store.root) as spool:
-        tables = inputs.find(given, here, spool)
+    with spool_folder(store.root) as spool:
+        tables = tables_to_score(given, here, spool)
         with rows_progress(about_rows(tables)) as tell:
-            return scores.score(store, package, tables, options, shards_in=shards_in, workers=workers, tell=tell)
+            return score_tables(store, package, tables, options, shards_in=shards_in, workers=workers, tell=tell)
 
 
 @app.command()

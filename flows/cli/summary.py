@@ -1,6 +1,6 @@
 """What a person is told at the end of a run, in a few lines."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tasks.data.metrics import PreparedMetrics, ValidationMetrics
 from tasks.judging.evaluation import Evaluation
@@ -9,6 +9,7 @@ from tasks.store import Artifact
 
 if TYPE_CHECKING:
     from flows.training import Trained
+    from tasks.scoring.scores import ScoresMetrics
 
 
 def train_summary(data: str, trained: "Trained") -> str:
@@ -33,13 +34,15 @@ def score_summary(scores: Artifact, output: str | None, seconds: float) -> str:
 
     output: as the call named it. seconds: what it took, from the first row to the last file.
     """
-    found = scores.metrics
+    from tasks.scoring.scores import ScoresMetrics
+
+    metrics = scores.measured(ScoresMetrics)
     lines = {
-        "rows": _rows(found, seconds),
-        "classes": "  ".join(f"{label}: {count:,}" for label, count in enumerate(found["class_counts"])),
-        "accuracy": _known(found),
-        "review": _review(found),
-        "drift": _drift(found["drift"]),
+        "rows": _rows(metrics, seconds),
+        "classes": "  ".join(f"{label}: {count:,}" for label, count in enumerate(metrics.class_counts)),
+        "accuracy": _known(metrics),
+        "review": _review(metrics),
+        "drift": str(metrics.drift),
         "submission": str(scores.path / "submission.csv") if output in (None, "-") else str(output),
         "scores": str(scores.path),
     }
@@ -96,32 +99,27 @@ def _package(package: Artifact) -> str:
     )
 
 
-def _rows(found: dict[str, Any], seconds: float) -> str:
-    rows = found["rows"]
-    rate = f", {rows / seconds:,.0f} a second" if seconds else ", found, nothing to do"
-    aside = f"; {found['quarantined']:,} set aside in quarantine.csv" if found["quarantined"] else ""
-    return f"{rows:,}{rate}{aside}"
+def _rows(metrics: "ScoresMetrics", seconds: float) -> str:
+    rate = f", {metrics.rows / seconds:,.0f} a second" if seconds else ", found, nothing to do"
+    aside = f"; {metrics.quarantined:,} set aside in quarantine.csv" if metrics.quarantined else ""
+    return f"{metrics.rows:,}{rate}{aside}"
 
 
-def _known(found: dict[str, Any]) -> str | None:
+def _known(metrics: "ScoresMetrics") -> str | None:
     """Where the input has labels."""
-    if not found["accuracy"]:
+    accuracy = metrics.accuracy
+    if not accuracy:
         return None
-    low, high = found["accuracy"]["interval"]
-    share, images = found["accuracy"]["accuracy"], found["accuracy"]["images"]
-    return f"{share:.2%} of {images:,} with a label (95 % sampling interval {low:.2%} to {high:.2%})"
-
-
-def _review(found: dict[str, Any]) -> str:
-    """How many a person should look at, and what validation says of the others."""
-    review, expected = found["review"], found["expected"]
-    share = f" ({review / found['rows']:.2%})" if found["rows"] else ""
-    promise = (
-        f"among the others {expected['wrong']:.2%} are expected to be wrong, at most {expected['wrong_at_most']:.2%}"
+    low, high = accuracy.interval
+    return (
+        f"{accuracy.accuracy:.2%} of {accuracy.images:,} with a label (95 % sampling interval {low:.2%} to {high:.2%})"
     )
+
+
+def _review(metrics: "ScoresMetrics") -> str:
+    """How many a person should look at, and what validation says of the others."""
+    review, expected = metrics.review, metrics.expected
+    share = f" ({review / metrics.rows:.2%})" if metrics.rows else ""
+    promise = f"among the others {expected.wrong:.2%} are expected to be wrong, at most {expected.wrong_at_most:.2%}"
     where = ", in review.csv" if review else ""
     return f"{review:,}{share} to look at{where}; {promise}, as measured on validation"
-
-
-def _drift(found: dict[str, Any]) -> str:
-    return "; ".join([found["verdict"], *found["reasons"]])

@@ -4,6 +4,7 @@ from prefect.events import emit_event
 
 from tasks import registry
 from tasks.registry import Decision
+from tasks.scoring.scores import ScoresMetrics
 from tasks.store import Artifact, Store
 
 DRIFT = "digitflow.drift"
@@ -21,12 +22,12 @@ def of_promotion(store: Store, decision: Decision) -> None:
 
 def of_scores(made: Artifact, file: str, max_quarantined: float) -> None:
     """Where a file's scores show drift, or more rows set aside than this share of them."""
-    found = made.metrics
-    if found["drift"]["verdict"] == "drifted":
-        _tell(DRIFT, made.name, f"{file}: {'; '.join(found['drift']['reasons'])}")
-    total = found["rows"] + found["quarantined"]
-    if total and found["quarantined"] / total > max_quarantined:
-        _tell(QUARANTINE, made.name, f"{file}: {found['quarantined']:,} of {total:,} rows set aside")
+    metrics = made.measured(ScoresMetrics)
+    if metrics.drift.verdict == "drifted":
+        _tell(DRIFT, made.name, f"{file}: {'; '.join(metrics.drift.reasons)}")
+    total = metrics.rows + metrics.quarantined
+    if total and metrics.quarantined / total > max_quarantined:
+        _tell(QUARANTINE, made.name, f"{file}: {metrics.quarantined:,} of {total:,} rows set aside")
 
 
 def of_file(name: str, reason: str) -> None:

@@ -8,6 +8,7 @@ from prefect.artifacts import create_image_artifact, create_markdown_artifact
 from tasks.data.metrics import ValidationMetrics
 from tasks.judging.evaluation import Evaluation
 from tasks.registry import Decision
+from tasks.scoring.scores import ScoresMetrics
 from tasks.store import Artifact
 from tasks.words import percent
 
@@ -42,16 +43,15 @@ def of_promotion(decision: Decision, report: Artifact) -> None:
 
 def of_scores(made: Artifact) -> None:
     """How many there were, what to review, and whether they have drifted."""
-    found = made.metrics
-    drift = "; ".join([found["drift"]["verdict"], *found["drift"]["reasons"]])
+    metrics = made.measured(ScoresMetrics)
     lines = [
-        f"**{found['rows']:,} rows**, {found['review']:,} to review, {found['quarantined']:,} set aside",
+        f"**{metrics.rows:,} rows**, {metrics.review:,} to review, {metrics.quarantined:,} set aside",
         "",
-        f"Drift: {drift}",
+        f"Drift: {metrics.drift}",
         "",
         "| digit | rows |",
         "| --- | --: |",
-        *(f"| {label} | {count:,} |" for label, count in enumerate(found["class_counts"])),
+        *(f"| {label} | {count:,} |" for label, count in enumerate(metrics.class_counts)),
         "",
         f"Submission: `{made.path / 'submission.csv'}`",
     ]

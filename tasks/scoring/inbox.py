@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import StoreError
-from tasks.scoring import scores
-from tasks.scoring.shards import written
+from tasks.scoring.delivery import deliver
+from tasks.scoring.writing import writing
 from tasks.store import Artifact
 from tasks.store.locks import try_lock
 
@@ -70,8 +70,7 @@ class Claim:
     name: str
 
     @property
-    def shown(self) -> str:
-        """The name as text, which it need not be."""
+    def printable_name(self) -> str:
         return printable(self.name)
 
     @property
@@ -85,16 +84,17 @@ class Claim:
 
     @property
     def result(self) -> Path:
-        return self.folders.outbox / _result(self.name)
+        """Where its submission will be."""
+        return self.folders.outbox / _result_name(self.name)
 
-    def deliver(self, made: Artifact) -> None:
-        """The submission to the outbox, the file to `done/`. Raises: StoreError."""
-        scores.deliver(made, str(self.folder / RESULT))
+    def deliver(self, scores: Artifact) -> None:
+        """Bring the submission to the outbox and the file to `done/`. Raises: StoreError."""
+        deliver(scores, str(self.folder / RESULT))
         _settle(self)
 
     def refuse(self, reason: str) -> None:
-        """The file to `failed/`, and the reason beside it. Raises: StoreError."""
-        with written(self.folder / REASON) as file:
+        """Bring the file to `failed/`, and the reason beside it. Raises: StoreError."""
+        with writing(self.folder / REASON) as file:
             file.write(f"{printable(reason)}\n".encode())
         _settle(self)
 
@@ -104,25 +104,25 @@ class Claim:
 
 
 def printable(text: str) -> str:
-    """What is no text in a file's name is shown as in Python."""
+    """Return the text with what is no character, as a file's name may hold it, shown as in Python."""
     return text.encode(errors="backslashreplace").decode()
 
 
-def idle(folders: Inbox, quiet: float) -> bool:
-    """Whether there is nothing to do. Raises: StoreError."""
-    make(folders)
+def is_idle(folders: Inbox, quiet: float) -> bool:
+    """Tell whether there is nothing to do. Raises: StoreError."""
+    make_folders(folders)
     return not waiting(folders, quiet) and not any(path.is_dir() for path in folders.working.iterdir())
 
 
-def make(folders: Inbox) -> None:
-    """Raises: StoreError if they cannot be made."""
-    with _moving(folders):
+def make_folders(folders: Inbox) -> None:
+    """Make those that are not there. Raises: StoreError if they cannot be made."""
+    with _explained(folders):
         for folder in (folders.inbox, folders.outbox, folders.done, folders.failed, folders.working):
             folder.mkdir(parents=True, exist_ok=True)
 
 
 def waiting(folders: Inbox, quiet: float) -> list[str]:
-    """Names of the files that are ready, oldest first.
+    """Return the names of the files that are ready, oldest first.
 
     quiet: seconds for which a file has to be unchanged, lest it is still being written.
     """
@@ -132,86 +132,94 @@ def waiting(folders: Inbox, quiet: float) -> list[str]:
             # Not mtime, which a copy brings along from the original.
             if path.is_file() and not path.name.startswith(".") and not path.name.lower().endswith(UNFINISHED):
                 changed[path.name] = path.stat().st_ctime
-    return sorted((name for name, at in changed.items() if time.time() - at >= quiet), key=lambda name: changed[name])
+    now = time.time()
+    return sorted((name for name in changed if now - changed[name] >= quiet), key=lambda name: changed[name])
 
 
 def claims(folders: Inbox, quiet: float) -> Iterator[Claim]:
-    """First what runs have left that are gone, then what waits; each is this process's until the next is asked for.
+    """Yield what runs that are gone have left, then what waits; each is this process's until the next is asked for.
 
     What lies in the inbox only after the first is asked for is left to the next run. So several runs share an inbox.
     Raises: StoreError.
     """
-    make(folders)
+    make_folders(folders)
     ready = waiting(folders, quiet)
-    for name in sorted(path.name for path in folders.working.iterdir() if path.is_dir()):
-        with contextlib.ExitStack() as held:
-            if _taken_up(claim := Claim(folders, name), held):
+    left = sorted(path.name for path in folders.working.iterdir() if path.is_dir())
+    for name in left:
+        claim = Claim(folders, name)
+        with contextlib.ExitStack() as locks:
+            if _take_over(claim, locks):
                 yield claim
     for name in ready:
-        with contextlib.ExitStack() as held:
-            if found := _taken(folders, name, held):
-                yield found
+        with contextlib.ExitStack() as locks:
+            if claimed := _claim(folders, name, locks):
+                yield claimed
 
 
-def _taken(folders: Inbox, name: str, held: contextlib.ExitStack) -> Claim | None:
-    """A claim on a file of the inbox; None where another run was quicker."""
-    with _alone(folders), _moving(folders):
+def _claim(folders: Inbox, name: str, locks: contextlib.ExitStack) -> Claim | None:
+    """Claim a file of the inbox; return None where another run was quicker."""
+    with _only_claimer(folders), _explained(folders):
         source = folders.inbox / name
         if not source.is_file():
             return None
-        claim = Claim(folders, _free(folders, name))
+        claim = Claim(folders, _free_name(folders, name))
         claim.folder.mkdir()
-        held.enter_context(try_lock(claim.folder / LOCK))
+        locks.enter_context(try_lock(claim.folder / LOCK))
         source.rename(claim.folder / name)
-        _count(claim)
+        _count_try(claim)
     return claim
 
 
-def _taken_up(claim: Claim, held: contextlib.ExitStack) -> bool:
-    """Whether a claim of a run that is gone is ours now; not where nothing but renaming was left to do."""
-    with _alone(claim.folders), _moving(claim.folders):
-        if not claim.folder.exists() or not held.enter_context(try_lock(claim.folder / LOCK)):
+def _take_over(claim: Claim, locks: contextlib.ExitStack) -> bool:
+    """Try to take over the claim of a run that is gone; return whether there is more to do than to rename."""
+    with _only_claimer(claim.folders), _explained(claim.folders):
+        if not claim.folder.exists() or not locks.enter_context(try_lock(claim.folder / LOCK)):
             return False
         if not claim.file or (claim.folder / RESULT).exists() or (claim.folder / REASON).exists():
             _settle(claim)
             return False
-        count = _count(claim)
-    if count > CRASHES:
-        claim.refuse(f"{claim.shown}: {CRASHES} runs have ended at this file without a word; their logs may say more")
+        tries = _count_try(claim)
+    if tries > CRASHES:
+        name = claim.printable_name
+        claim.refuse(f"{name}: {CRASHES} runs have ended at this file without a word; their logs may say more")
         return False
-    log.info("%s: a run that is gone has left it; it is taken up again", claim.shown)
+    log.info("%s: a run that is gone has left it; it is taken up again", claim.printable_name)
     return True
 
 
 def _settle(claim: Claim) -> None:
-    """Put the file and what came of it where they belong, as far as they are not there. Raises: StoreError."""
+    """Move the file and what came of it to where they belong, as far as they are not there. Raises: StoreError."""
     folders = claim.folders
-    refused = (claim.folder / REASON).exists()
-    outcome = claim.folder / (REASON if refused else RESULT)
-    with _moving(folders):
+    if (claim.folder / REASON).exists():
+        outcome, outcome_target = claim.folder / REASON, folders.failed / f"{claim.name}.reason.txt"
+        file_target = folders.failed / claim.name
+    else:
+        outcome, outcome_target = claim.folder / RESULT, claim.result
+        file_target = folders.done / claim.name
+    with _explained(folders):
         if claim.file:
-            claim.file.rename((folders.failed if refused else folders.done) / claim.name)
+            claim.file.rename(file_target)
         if outcome.exists():
-            outcome.rename(folders.failed / f"{claim.name}.reason.txt" if refused else claim.result)
+            outcome.rename(outcome_target)
         shutil.rmtree(claim.folder)
 
 
-def _free(folders: Inbox, name: str) -> str:
-    """The name itself, or with -2, -3, … before its ending: one that nothing has had that is still there."""
+def _free_name(folders: Inbox, name: str) -> str:
+    """Return the name, or the name with -2, -3, … before its ending: one that nothing has had that is still there."""
     stem, dot, ending = name.partition(".")
     while len(os.fsencode(name)) > LONGEST:
         stem, ending = (stem[:-1], ending) if stem else (stem, ending[1:])
         name = f"{stem}{dot}{ending}"
     number, free = 1, name
     # `test` and `test.csv` both become outbox/test.csv.
-    coming = {_result(path.name) for path in folders.working.iterdir()}
-    while _result(free) in coming or any(
+    coming = {_result_name(path.name) for path in folders.working.iterdir()}
+    while _result_name(free) in coming or any(
         path.exists()
         for path in (
             folders.done / free,
             folders.failed / free,
             folders.failed / f"{free}.reason.txt",
-            folders.outbox / _result(free),
+            folders.outbox / _result_name(free),
         )
     ):
         number += 1
@@ -219,20 +227,20 @@ def _free(folders: Inbox, name: str) -> str:
     return free
 
 
-def _result(name: str) -> str:
+def _result_name(name: str) -> str:
     return name if name.lower().endswith(".csv") else f"{name}.csv"
 
 
-def _count(claim: Claim) -> int:
-    """How often it has been begun, this time included."""
+def _count_try(claim: Claim) -> int:
+    """Note that the file is begun; return how often it has been, this time included."""
     with (claim.folder / TRIES).open("ab") as file:
         file.write(b".")
         return file.tell()
 
 
 @contextlib.contextmanager
-def _alone(folders: Inbox) -> Iterator[None]:
-    """Nobody else claims anything meanwhile."""
+def _only_claimer(folders: Inbox) -> Iterator[None]:
+    """Keep other runs from claiming anything meanwhile."""
     from filelock import FileLock
 
     with FileLock(folders.working / LOCK):
@@ -240,7 +248,8 @@ def _alone(folders: Inbox) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _moving(folders: Inbox) -> Iterator[None]:
+def _explained(folders: Inbox) -> Iterator[None]:
+    """Turn what the file system refuses into a StoreError that names the folder."""
     try:
         yield
     except OSError as error:

@@ -10,41 +10,45 @@ from typing import Any, TypeVar
 R = TypeVar("R")
 
 
-def each(function: Callable[..., R], calls: Sequence[tuple[Any, ...]], workers: int) -> Iterator[R]:
-    """The results of calls in so many processes, as they come. Raises: what the first call that fails raises."""
+def call_in_workers(function: Callable[..., R], calls: Sequence[tuple[Any, ...]], workers: int) -> Iterator[R]:
+    """Call a function with each tuple of arguments in so many processes; yield the results as they come.
+
+    Raises: what the first call that fails raises, once the others are ended.
+    """
     context = multiprocessing.get_context("spawn")  # a fork would copy whatever threads are at
-    with ProcessPoolExecutor(workers, context, initializer=begin, initargs=(share(workers),)) as pool:
+    threads = threads_per_worker(workers)
+    with ProcessPoolExecutor(workers, context, initializer=begin_worker, initargs=(threads,)) as pool:
         futures = [pool.submit(function, *call) for call in calls]
         try:
             for future in as_completed(futures):
                 yield future.result()
         except BaseException:
-            kill()
+            kill_workers()
             raise
 
 
-def share(workers: int) -> int:
-    """Threads for each of so many processes."""
+def threads_per_worker(workers: int) -> int:
+    """Return how many threads each of so many processes may have."""
     return max(1, (os.cpu_count() or 1) // workers)
 
 
-def begin(threads: int) -> None:
-    """What a worker does first: share the cores with the others, and watch its parent.
+def begin_worker(threads: int) -> None:
+    """Prepare a worker: it shares the cores with the others, and ends with its parent.
 
     A worker whose run was killed would work on, and keep what it works on from the run that is started again.
     """
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
     parent = multiprocessing.parent_process()
 
-    def wait() -> None:
+    def end_with_parent() -> None:
         if parent:
             parent.join()
         os._exit(1)
 
-    threading.Thread(target=wait, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
-def kill() -> None:
+def kill_workers() -> None:
     """End this process's workers in the middle of their work, which a pool would wait for."""
     for worker in multiprocessing.active_children():
         worker.kill()

@@ -1,48 +1,37 @@
 """The `scores` of a package: planned as a job of shards, and published when every shard is done.
 
-What is published: submission.csv in Kaggle's format; scores.parquet, a folder with a file a shard; review.csv, what a
-person should look at, and review.png, the most doubtful of it; quarantine.csv, the rows that were set aside;
-confusion.csv, where labels are known.
+What a person decides is in `Options`, what is to be done in a `Plan`, what came of it in `ScoresMetrics`; the files
+that are published are those of `outputs.py`.
 """
 
 import contextlib
-import csv
-import heapq
 import json
 import logging
 import os
 import shutil
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-import pyarrow.parquet as pq
 from annotated_types import Interval
 
-from tasks.data.addresses import expanded, is_remote, reached
-from tasks.data.digits import CLASSES, SIDE
+from tasks.data.addresses import expanded, is_remote
 from tasks.data.tables import Table
-from tasks.errors import DriftError, StoreError, UsageError
+from tasks.errors import DriftError
 from tasks.judging import drift, statistics
-from tasks.judging.calibration import Calibration
+from tasks.judging.calibration import Calibration, Expected
 from tasks.judging.drift import Profile
+from tasks.judging.statistics import Accuracy
 from tasks.models.scorer import PROFILE, default_model
-from tasks.reports import sheets
-from tasks.reports.sheets import Tile
-from tasks.scoring import processes, shards
-from tasks.scoring.inputs import both, content
-from tasks.scoring.shards import Job, Shard, written
+from tasks.scoring import outputs, processes, shards
+from tasks.scoring.inputs import content
+from tasks.scoring.shards import Job, Shard
+from tasks.scoring.writing import writing
 from tasks.store import Artifact, Draft, Store
 
 log = logging.getLogger(__name__)
-
-SUBMISSION, SCORES, REVIEW, SEEN = "submission.csv", "scores.parquet", "review.csv", "seen.png"
-STANDARD_OUTPUT = "-"
-ROWS = 10_000  # that are in memory at once
-SHOWN = 100  # of the most doubtful images
 
 
 @dataclass(frozen=True)
@@ -74,21 +63,55 @@ class Plan:
     fresh: bool
 
 
+@dataclass(frozen=True)
+class DriftMetrics:
+    """The verdict of `Drift`, the reasons for it in words, and the PSI of each aggregate.
+
+    As a text it is a line for a person.
+    """
+
+    verdict: Literal["none", "drifted", "too few to tell"]
+    reasons: list[str]
+    psi: dict[str, float]
+
+    def __str__(self) -> str:
+        return "; ".join([self.verdict, *self.reasons])
+
+
+@dataclass(frozen=True)
+class ScoresMetrics:
+    """What is known of scores as a whole.
+
+    rows: how many were answered. quarantined: how many were set aside instead. class_counts: answers by class, (10,).
+    review: rows that a person should look at. expected: what validation lets expect of the others.
+    accuracy, confusion: of the rows whose label is known, the latter truth by answer, (10, 10); None where none is.
+    """
+
+    rows: int
+    quarantined: int
+    class_counts: list[int]
+    review: int
+    expected: Expected
+    drift: DriftMetrics
+    accuracy: Accuracy | None
+    confusion: list[list[int]] | None
+
+
 def plan(
     store: Store,
     package: Artifact,
     tables: Sequence[Table],
     options: Options,
     *,
-    also: Sequence[Artifact] = (),
+    taken_from: Sequence[Artifact] = (),
     shards_in: str | None = None,
     threads: int = 1,
     fresh: bool = False,
 ) -> Plan:
-    """How these parts are to be scored.
+    """Plan how the tables are to be scored.
 
-    also: artifacts that the parts are taken from. shards_in: where shards are kept until all are done, for machines
-    that do not share the artifacts. threads: of the model, in each process.
+    taken_from: artifacts that the tables are of. shards_in: where shards are kept until all are done, for machines that
+    do not share the artifacts. threads: of the model, in each process.
     Raises: DataError; StoreError, also where the model is not what was packaged.
     """
     temperature = calibration_of(package).temperature
@@ -96,16 +119,17 @@ def plan(
     # Whether drift stops a run decides no score.
     parameters = {name: value for name, value in asdict(options).items() if name != "on_drift"}
     parameters["content"] = content(tables)
-    made_from: dict[str, Any] = {"code": __name__, "parameters": parameters, "inputs": [package, *also]}
+    made_from: dict[str, Any] = {"code": __name__, "parameters": parameters, "inputs": [package, *taken_from]}
     planned = store.planned("scores", **made_from)
     digest = planned if isinstance(planned, str) else planned.id
+    shards_root = expanded(shards_in) if shards_in else store.root / ".scratch"
     job = Job(
         digest=digest,
-        folder=(expanded(shards_in) if shards_in else store.root / ".scratch") / f"shards-{digest}",
+        folder=shards_root / f"shards-{digest}",
         model=default_model(package).read_bytes(),
         temperature=temperature,
         tables=tuple(tables),
-        rows=options.shard_rows,
+        shard_rows=options.shard_rows,
         review_below=options.review_below,
         on_bad_row=options.on_bad_row,
         threads=threads,
@@ -114,54 +138,49 @@ def plan(
 
 
 def published(store: Store, planned: Plan) -> Artifact | None:
-    """What came of it, if it is done already."""
-    found = store.find(f"scores/{planned.job.digest}")
-    return None if planned.fresh or not found else replace(found, reused=True)
+    """Return the scores of a plan if they are there already."""
+    scores = store.find(f"scores/{planned.job.digest}")
+    return None if planned.fresh or not scores else replace(scores, reused=True)
 
 
 def publish(store: Store, planned: Plan) -> Artifact:
-    """The scores of a job whose shards are done.
+    """Publish the scores of a job whose shards are done, and remove the shards.
 
     Raises: DriftError if what came in is not what the model has learned from, and that is to stop the run; StoreError.
     """
     job, options = planned.job, planned.options
-    if found := published(store, planned):
-        _gate(found.metrics["drift"], options.on_drift)
-        return found
-    done = shards.finished(job)
-    verdict = _drift(planned.package, done)
-    _gate(verdict, options.on_drift)
+    if scores := published(store, planned):
+        _refuse_drift(scores.measured(ScoresMetrics).drift, options.on_drift)
+        return scores
+    finished = shards.finished_shards(job)
+    metrics = _metrics(planned, finished)
+    _refuse_drift(metrics.drift, options.on_drift)
 
-    def build(draft: Draft) -> dict[str, Any]:
-        kept = draft.folder / SCORES
-        kept.mkdir()
-        for shard in done:
-            _link(shards.parquet_of(job, shard), kept)
-        _write_submission(draft.folder / SUBMISSION, kept, options.probabilities)
-        _write_review(draft.folder, kept)
-        _write_quarantine(draft.folder / "quarantine.csv", job, done)
+    def build(draft: Draft) -> ScoresMetrics:
+        folder = draft.folder / outputs.SCORES
+        folder.mkdir()
+        for shard in finished:
+            _link(shards.parquet_of(job, shard), folder)
+        outputs.write_submission(draft.folder, options.probabilities)
+        outputs.write_review(draft.folder)
+        outputs.write_quarantine(draft.folder, job, finished)
         if options.show:
-            _write_seen(draft.folder / SEEN, job, kept)
-        return _metrics(planned, done, verdict)
+            outputs.write_seen(draft.folder, job)
+        return metrics
 
     source = {"data": ", ".join(table.file for table in job.tables), "files": _files(job.tables)}
     scores = store.make("scores", build, **planned.made_from, source=source, fresh=planned.fresh)
-    shards.forget(job)
+    shards.remove_shards(job)
     return scores
 
 
-def reference_of(package: Artifact) -> Profile:
-    """What the package's model has learned from. Raises: StoreError if it is damaged, or of another version."""
-    return Profile.of_json(json.loads(package.file(PROFILE).read_text(encoding="utf-8")))
-
-
-def score(
+def score_tables(
     store: Store,
     package: Artifact,
     tables: Sequence[Table],
     options: Options,
     *,
-    also: Sequence[Artifact] = (),
+    taken_from: Sequence[Artifact] = (),
     shards_in: str | None = None,
     workers: int = 1,
     tell: Callable[[int], None] = lambda rows: None,
@@ -172,193 +191,86 @@ def score(
     tell: called with the number of rows gone through since the last call.
     Raises: DataError, DriftError, StoreError.
     """
-    threads = processes.share(workers)
-    planned = plan(store, package, tables, options, also=also, shards_in=shards_in, threads=threads, fresh=fresh)
-    job = planned.job
+    planned = plan(
+        store,
+        package,
+        tables,
+        options,
+        taken_from=taken_from,
+        shards_in=shards_in,
+        threads=processes.threads_per_worker(workers),
+        fresh=fresh,
+    )
     if not published(store, planned):
-        left = shards.pieces(job, shared=workers > 1)
+        calls = [(planned.job, piece) for piece in shards.pieces(planned.job, shared=workers > 1)]
         if workers == 1:
-            for piece in left:
-                shards.score_piece(job, piece, tell)
+            for call in calls:
+                shards.score_piece(*call, tell)
         else:
-            for rows in processes.each(shards.score_piece, [(job, piece) for piece in left], workers):
+            for rows in processes.call_in_workers(shards.score_piece, calls, workers):
                 tell(rows)
     return publish(store, planned)
 
 
 def calibration_of(package: Artifact) -> Calibration:
-    """Raises: StoreError for a package of an earlier version, which has none."""
+    """Return how a package's confidences are calibrated. Raises: StoreError."""
     from pydantic import TypeAdapter
 
-    found = package.metrics.get("calibration")
-    if found is None:
-        raise StoreError(
-            f"{package.name} was packaged before confidences were calibrated", remedy="run `digits run` again"
-        )
-    return TypeAdapter(Calibration).validate_python(found)
+    return TypeAdapter(Calibration).validate_python(package.metrics["calibration"])
+
+
+def reference_of(package: Artifact) -> Profile:
+    """Return the profile of what a package's model has learned from. Raises: StoreError if it is damaged."""
+    return Profile.of_json(json.loads(package.file(PROFILE).read_text(encoding="utf-8")))
 
 
 def _files(tables: Iterable[Table]) -> list[dict[str, Any]]:
+    """List the files that tables are read from, for the manifest."""
     paths = dict.fromkeys(path for table in tables for path in table.paths)
     return [{"path": str(path), "bytes": path.stat().st_size} for path in paths]
 
 
 def _link(file: Path, folder: Path) -> None:
-    """The same file in another folder, without a copy where the file system can. Raises: StoreError."""
-    with contextlib.suppress(OSError):
-        if not is_remote(file):
+    """Have the same file in another folder, without a copy where the file system can. Raises: StoreError."""
+    if not is_remote(file):
+        with contextlib.suppress(OSError):
             os.link(file, folder / file.name)
             return
-    with file.open("rb") as shard, written(folder / file.name) as copy:
+    with file.open("rb") as shard, writing(folder / file.name) as copy:
         shutil.copyfileobj(shard, copy)
 
 
-# --- Where a person wants it ------------------------------------------------------------------------------------
-
-
-def look_at(output: str, force: bool) -> None:
-    """Whether a submission can be written there, before the work. Raises: UsageError, StoreError."""
-    if output == STANDARD_OUTPUT:
-        return
-    path = expanded(output)
-    with reached(output):
-        there = path.exists()
-    if there and not force:
-        raise UsageError("there is such a file already", file=output, remedy="name another, or overwrite it by --force")
-    if not is_remote(path) and not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
-        raise StoreError(
-            "the folder of the output cannot be written", file=output, expected="a folder that you may write to"
-        )
-
-
-def deliver(scores: Artifact, output: str) -> None:
-    """Copy the submission to a path, whole or not at all; `-` is standard output. Raises: StoreError."""
-    with scores.file(SUBMISSION).open("rb") as submission:
-        if output == STANDARD_OUTPUT:
-            _print(submission)
-            return
-        with reached(output), written(expanded(output)) as file:
-            shutil.copyfileobj(submission, file)
-
-
-def _print(file: BinaryIO) -> None:
-    try:
-        shutil.copyfileobj(file, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError as error:
-        # For what is left in the buffer, which is flushed at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise StoreError("whoever reads the output has closed it", remedy="give --output a path") from error
-
-
-# --- What is written --------------------------------------------------------------------------------------------
-
-
-def _rows(folder: Path, columns: Sequence[str], only_review: bool = False) -> Iterator[list[tuple[Any, ...]]]:
-    """Rows of the shards in order, at most ROWS at a time."""
-    for path in sorted(folder.iterdir()):
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(ROWS, columns=[*columns, "review"]):
-                batch = batch.filter(batch.column("review")) if only_review else batch
-                yield list(zip(*(batch.column(name).to_pylist() for name in columns), strict=True))
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
-
-
-def _write_submission(path: Path, kept: Path, probabilities: bool) -> None:
-    header, columns = ["ImageId", "Label"], ["id", "label"]
-    if not probabilities:
-        _write_csv(path, header, (row for rows in _rows(kept, columns) for row in rows))
-        return
-    header += [f"Probability{label}" for label in range(CLASSES)]
-    rows = (row for rows in _rows(kept, [*columns, "probabilities"]) for row in rows)
-    _write_csv(path, header, ((name, label, *(f"{share:.6f}" for share in shares)) for name, label, shares in rows))
-
-
-def _write_review(folder: Path, kept: Path) -> None:
-    """review.csv, the least sure of them also as pictures."""
-    columns = ["id", "label", "confidence", "reason"]
-    rows = (row for rows in _rows(kept, columns, only_review=True) for row in rows)
-    _write_csv(folder / REVIEW, columns, rows)
-    shown = (row for rows in _rows(kept, [*columns, "image"], only_review=True) for row in rows)
-    doubtful = heapq.nsmallest(SHOWN, shown, key=lambda row: row[2] or 0.0)
-    if doubtful:
-        sheets.write(folder / "review.png", [_tile(*row) for row in doubtful])
-
-
-def _tile(name: Any, label: int | None, confidence: float | None, reason: str | None, image: bytes) -> Tile:
-    picture = np.frombuffer(image, np.uint8).reshape(SIDE, SIDE)
-    return Tile([picture], str(name), reason or f"{label}, {confidence:.0%}", alert=bool(reason))
-
-
-def _write_quarantine(path: Path, job: Job, done: Iterable[Shard]) -> None:
-    """Nothing where nothing is set aside."""
-    rows = [
-        (shards.ids(job, shard.table, np.array([fault["row"]]))[0].as_py(), *list(fault.values())[1:])
-        for shard in done
-        for fault in shard.faults
-    ]
-    if rows:
-        _write_csv(path, ["id", "column", "rule", "expected", "received"], rows)
-
-
-def _write_seen(path: Path, job: Job, kept: Path) -> None:
-    """The first pictures beside what the model saw of them, its answer, and the truth where it is another."""
-    answers = {
-        row[0]: row[1:] for rows in _rows(kept, ["id", "label", "confidence", "reason", "truth"]) for row in rows
-    }
-    tiles = []
-    for table in job.tables:
-        for name, stream in zip(table.names[:SHOWN], table.pictures[:SHOWN], strict=True):
-            if name in answers:
-                label, confidence, reason, truth = answers[name]
-                wrong = not reason and truth not in (None, label)
-                line = reason or f"{label}, {confidence:.0%}{f', but it is {truth}' if wrong else ''}"
-                tiles.append(Tile(both(stream, name), name, line, alert=wrong or bool(reason)))
-    if tiles:
-        sheets.write(path, tiles)
-
-
-# --- What is said of it -----------------------------------------------------------------------------------------
-
-
-def _metrics(planned: Plan, done: Sequence[Shard], verdict: dict[str, Any]) -> dict[str, Any]:
-    confusion = np.sum([shard.confusion for shard in done], axis=0)
+def _metrics(planned: Plan, finished: Sequence[Shard]) -> ScoresMetrics:
+    confusion = np.sum([shard.confusion for shard in finished], axis=0)
     known, right = int(confusion.sum()), int(confusion.trace())
-    accuracy = statistics.measure_accuracy(np.arange(known) < right) if known else None
-    expected = calibration_of(planned.package).at(planned.options.review_below)
-    return {
-        "rows": sum(shard.rows for shard in done),
-        "quarantined": sum(len(shard.faults) for shard in done),
-        "class_counts": np.sum([shard.classes for shard in done], axis=0).tolist(),
-        "review": sum(shard.review for shard in done),
-        "expected": asdict(expected),
-        "drift": verdict,
-        "accuracy": asdict(accuracy) if accuracy else None,
-        "confusion": confusion.tolist() if known else None,
-    }
+    return ScoresMetrics(
+        rows=sum(shard.rows for shard in finished),
+        quarantined=sum(len(shard.faults) for shard in finished),
+        class_counts=np.sum([shard.classes for shard in finished], axis=0).tolist(),
+        review=sum(shard.review for shard in finished),
+        expected=calibration_of(planned.package).at(planned.options.review_below),
+        drift=_drift(planned.package, finished),
+        accuracy=statistics.measure_accuracy(np.arange(known) < right) if known else None,
+        confusion=confusion.tolist() if known else None,
+    )
 
 
-def _drift(package: Artifact, done: Iterable[Shard]) -> dict[str, Any]:
-    """verdict: of `Drift`. reasons: in words. psi: of each aggregate."""
-    found = drift.verdict(reference_of(package), sum((Profile.of_json(shard.observed) for shard in done), drift.EMPTY))
-    psi = {finding.name: round(finding.psi, 4) for finding in found.findings}
-    return {"verdict": found.verdict, "reasons": found.reasons, "psi": psi}
+def _drift(package: Artifact, finished: Iterable[Shard]) -> DriftMetrics:
+    observed = sum((Profile.of_json(shard.observed) for shard in finished), drift.EMPTY)
+    verdict = drift.verdict(reference_of(package), observed)
+    psi = {finding.name: round(finding.psi, 4) for finding in verdict.findings}
+    return DriftMetrics(verdict.verdict, verdict.reasons, psi)
 
 
-def _gate(found: dict[str, Any], on_drift: str) -> None:
-    if found["verdict"] != "drifted" or on_drift == "ignore":
+def _refuse_drift(metrics: DriftMetrics, on_drift: str) -> None:
+    """Stop or warn where there is drift, as a person wants it."""
+    if metrics.verdict != "drifted" or on_drift == "ignore":
         return
-    said = "; ".join(found["reasons"])
+    reasons = "; ".join(metrics.reasons)
     if on_drift == "stop":
         raise DriftError(
             "these are not the digits that the model has learned from",
-            received=said,
+            received=reasons,
             remedy="look at what came in, or let it pass by --on-drift warn",
         )
-    log.warning("drift: %s", said)
+    log.warning("drift: %s", reasons)

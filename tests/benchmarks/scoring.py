@@ -17,7 +17,8 @@ ROWS = 28_000
 
 # One worker with one thread, against which two are measured: the command itself would take a thread for each core.
 ONE_THREAD = (
-    "from tasks.scoring import processes; processes.share = lambda workers: 1; from flows.cli import main; main()"
+    "from tasks.scoring import processes; processes.threads_per_worker = lambda workers: 1;"
+    "from flows.cli import main; main()"
 )
 
 INFERENCE = """

@@ -19,11 +19,11 @@ from tasks.scoring.inbox import Claim
 
 deliver, delivered = Claim.deliver, []
 
-def dying(claim, made):
+def dying(claim, scores):
     delivered.append(claim.name)
     if len(delivered) == int(sys.argv[1]):
         os.kill(os.getpid(), signal.SIGKILL)
-    deliver(claim, made)
+    deliver(claim, scores)
 
 Claim.deliver = dying
 from flows.inbox import score_inbox

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 from tasks.data import digits
 from tasks.models.scorer import Scorer, default_model
 from tasks.score import score
+from tasks.scoring.scores import ScoresMetrics
 from tasks.store import Draft, Store
 from tests.conftest import Chain
 
@@ -21,7 +22,7 @@ def test_the_submission_is_kaggles(chain: Chain) -> None:
     test = digits.read(chain.prepared.path / "test.parquet")
     expected = Scorer(default_model(chain.package)).probabilities(test.images).argmax(axis=1)
     assert [int(label) for _, label in rows] == expected.tolist()
-    assert scores.metrics["class_counts"] == np.bincount(expected, minlength=10).tolist()
+    assert scores.measured(ScoresMetrics).class_counts == np.bincount(expected, minlength=10).tolist()
     assert (expected == test.labels).mean() > 0.8
 
 

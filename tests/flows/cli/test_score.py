@@ -17,7 +17,7 @@ from tasks.store import Store
 from tests import making
 from tests.command import PROGRAM, digits, environment
 
-SOME = making.unlabelled(making.digits(700))
+DIGITS = making.unlabelled(making.digits(700))
 
 
 def test_a_table_becomes_a_submission_and_a_summary(home: Path) -> None:
@@ -58,9 +58,9 @@ def test_it_can_stand_in_a_pipe(home: Path) -> None:
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(home: Path, arguments: list[str], code: int, told: str) -> None:
     (home / "there.csv").write_text("precious")
-    whole = making.write_csv(home / "cut.csv.gz", SOME)
+    whole = making.write_csv(home / "cut.csv.gz", DIGITS)
     whole.write_bytes(whole.read_bytes()[:-5000])
-    rows = making.csv_rows(SOME)
+    rows = making.csv_rows(DIGITS)
     rows[3][9] = "999"
     (home / "bad.csv").write_bytes(making.csv_text(rows))
     run = digits("score", *arguments, home=home)
@@ -119,7 +119,7 @@ def test_pictures_are_answered_or_set_aside_with_a_reason(home: Path) -> None:
 
 
 def test_without_a_champion_it_says_how_to_get_one(tmp_path: Path) -> None:
-    making.write_csv(tmp_path / "test.csv", SOME)
+    making.write_csv(tmp_path / "test.csv", DIGITS)
     run = digits("score", "test.csv", home=tmp_path)
     assert (run.returncode, run.stderr) == (
         1,
@@ -152,16 +152,16 @@ atexit.register(lambda: print(sorted(heavy & set(sys.modules)), file=sys.stderr)
 KILLED = """
 import contextlib, os, signal
 from tasks.scoring import shards
-written = shards.written
+writing = shards.writing
 
 @contextlib.contextmanager
 def dying(path):
-    with written(path) as file:
+    with writing(path) as file:
         yield file
     if path.name == "{name}":
         os.kill(os.getpid(), signal.SIGKILL)
 
-shards.written = dying
+shards.writing = dying
 """
 
 

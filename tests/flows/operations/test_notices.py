@@ -47,9 +47,14 @@ def test_scores_are_told_of_when_they_drift_or_too_many_rows_are_set_aside(
     tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch, verdict: str, quarantined: int, events: list[str]
 ) -> None:
     metrics = {
-        "drift": {"verdict": verdict, "reasons": ["ink"]},
         "rows": 1000 - quarantined,
         "quarantined": quarantined,
+        "class_counts": [100] * 10,
+        "review": 0,
+        "expected": {"reviewed": 0.0, "wrong": 0.0, "wrong_at_most": 0.0},
+        "drift": {"verdict": verdict, "reasons": ["ink"], "psi": {}},
+        "accuracy": None,
+        "confusion": None,
     }
     monkeypatch.setattr(Artifact, "metrics", metrics)
     notices.of_scores(Artifact("scores", "a", tmp_path), "forms.csv", max_quarantined=0.001)

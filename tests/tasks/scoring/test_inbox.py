@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.scoring import inbox, scores
+from tasks.scoring import inbox
 from tasks.scoring.inbox import Claim, Inbox
-from tasks.scoring.inputs import find
+from tasks.scoring.inputs import tables_to_score
+from tasks.scoring.scores import Options, score_tables
 from tasks.settings import Settings
 from tasks.store import Artifact, Store
 from tests import making
@@ -21,18 +22,18 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def folders(tmp_path: Path) -> Inbox:
-    made = Inbox(tmp_path)
-    inbox.make(made)
-    return made
+    empty = Inbox(tmp_path)
+    inbox.make_folders(empty)
+    return empty
 
 
 @pytest.fixture(scope="module")
-def made(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+def scores(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """Scores to deliver."""
     folder = tmp_path_factory.mktemp("scores")
     path = making.write_csv(folder / "a.csv", making.unlabelled(making.digits(20)))
-    parts = find([str(path)], Settings(home=folder), folder)
-    return scores.score(Store(chain.store.root), chain.package, parts, scores.Options())
+    tables = tables_to_score([str(path)], Settings(home=folder), folder)
+    return score_tables(Store(chain.store.root), chain.package, tables, Options())
 
 
 def put(folders: Inbox, *names: str) -> None:
@@ -42,21 +43,21 @@ def put(folders: Inbox, *names: str) -> None:
 
 def lying(folders: Inbox) -> dict[str, list[str]]:
     """The names in each folder that has any."""
-    found = {
+    names = {
         folder.name: sorted(path.name for path in folder.iterdir() if path.name != inbox.LOCK)
         for folder in (folders.inbox, folders.working, folders.outbox, folders.done, folders.failed)
     }
-    return {name: names for name, names in found.items() if names}
+    return {folder: listed for folder, listed in names.items() if listed}
 
 
-def test_a_result_and_its_file_appear_under_one_name(folders: Inbox, made: Artifact) -> None:
+def test_a_result_and_its_file_appear_under_one_name(folders: Inbox, scores: Artifact) -> None:
     put(folders, "a.csv", "forms.zip")
     for claim in inbox.claims(folders, quiet=0):
         assert claim.file
         assert claim.file.read_text() == claim.name
-        claim.deliver(made)
+        claim.deliver(scores)
     assert lying(folders) == {"outbox": ["a.csv", "forms.zip.csv"], "done": ["a.csv", "forms.zip"]}
-    assert (folders.outbox / "a.csv").read_bytes() == (made.path / "submission.csv").read_bytes()
+    assert (folders.outbox / "a.csv").read_bytes() == (scores.path / "submission.csv").read_bytes()
 
 
 def test_a_bad_file_gets_its_reason_beside_it(folders: Inbox) -> None:
@@ -67,13 +68,13 @@ def test_a_bad_file_gets_its_reason_beside_it(folders: Inbox) -> None:
     assert (folders.failed / "bad.csv.reason.txt").read_text() == "bad.csv: it is bad\n"
 
 
-def test_a_name_that_comes_again_overwrites_nothing(folders: Inbox, made: Artifact) -> None:
+def test_a_name_that_comes_again_overwrites_nothing(folders: Inbox, scores: Artifact) -> None:
     for _ in range(3):
         put(folders, "a.csv.gz")
         for claim in inbox.claims(folders, quiet=0):
             assert claim.file
             assert claim.file.name == "a.csv.gz"  # as messages and ids have it
-            claim.deliver(made)
+            claim.deliver(scores)
     names = ["a-2.csv.gz", "a-3.csv.gz", "a.csv.gz"]
     assert lying(folders) == {"outbox": [f"{name}.csv" for name in names], "done": names}
 
@@ -88,15 +89,15 @@ def test_a_file_that_is_still_being_written_waits(folders: Inbox) -> None:
     assert inbox.waiting(folders, quiet=0) == ["new.csv", "copied.csv"]
 
 
-def test_two_runs_share_an_inbox(folders: Inbox, made: Artifact) -> None:
+def test_two_runs_share_an_inbox(folders: Inbox, scores: Artifact) -> None:
     put(folders, "a.csv", "b.csv", "c.csv")
     first = inbox.claims(folders, quiet=0)
     held = next(first)
     names = []
     for claim in inbox.claims(folders, quiet=0):
         names.append(claim.name)
-        claim.deliver(made)
-    held.deliver(made)
+        claim.deliver(scores)
+    held.deliver(scores)
     assert [claim.name for claim in first] == []
     assert sorted([held.name, *names]) == ["a.csv", "b.csv", "c.csv"]
     assert lying(folders) == {"outbox": ["a.csv", "b.csv", "c.csv"], "done": ["a.csv", "b.csv", "c.csv"]}
@@ -130,13 +131,13 @@ root, scores, refuse, victim = sys.argv[1:]
 steps = 0
 
 def dying(real):
-    def step(*given, **named):
+    def step(*arguments, **named):
         global steps
-        if "working" in str(given[0]) or "inbox" in str(given[0]):
+        if "working" in str(arguments[0]) or "inbox" in str(arguments[0]):
             steps += 1
             if steps == int(victim):
                 os.kill(os.getpid(), signal.SIGKILL)
-        return real(*given, **named)
+        return real(*arguments, **named)
     return step
 
 pathlib.Path.rename = dying(pathlib.Path.rename)
@@ -152,8 +153,8 @@ print(steps)
 
 
 @pytest.mark.parametrize("refuse", ["", "refuse"])
-def test_a_crash_at_any_step_neither_loses_nor_doubles(folders: Inbox, made: Artifact, refuse: str) -> None:
-    command = [sys.executable, "-c", KILLED, str(folders.root), str(made.path), refuse]
+def test_a_crash_at_any_step_neither_loses_nor_doubles(folders: Inbox, scores: Artifact, refuse: str) -> None:
+    command = [sys.executable, "-c", KILLED, str(folders.root), str(scores.path), refuse]
     expected = {"failed": ["a.csv", "a.csv.reason.txt"]} if refuse else {"outbox": ["a.csv"], "done": ["a.csv"]}
     victim, killed = 1, True
     while killed:
@@ -165,11 +166,11 @@ def test_a_crash_at_any_step_neither_loses_nor_doubles(folders: Inbox, made: Art
         for path in fetched:  # as somebody does who waits for it
             path.unlink()
         for claim in inbox.claims(folders, quiet=0):
-            claim.refuse("bad") if refuse else claim.deliver(made)
-        found = lying(folders)
+            claim.refuse("bad") if refuse else claim.deliver(scores)
+        outcome = lying(folders)
         if fetched:
-            found["outbox"] = [*found.get("outbox", []), *(path.name for path in fetched)]
-        assert found == expected, victim
+            outcome["outbox"] = [*outcome.get("outbox", []), *(path.name for path in fetched)]
+        assert outcome == expected, victim
         for folder in (folders.outbox, folders.done, folders.failed):
             for path in folder.iterdir():
                 path.unlink()
@@ -182,24 +183,24 @@ def test_a_claim_knows_where_its_result_will_be(folders: Inbox) -> None:
     assert Claim(folders, "a.parquet").result == folders.outbox / "a.parquet.csv"
 
 
-def test_two_files_at_once_whose_results_would_have_one_name_get_two(folders: Inbox, made: Artifact) -> None:
+def test_two_files_at_once_whose_results_would_have_one_name_get_two(folders: Inbox, scores: Artifact) -> None:
     put(folders, "forms", "forms.csv")
     runs = [inbox.claims(folders, quiet=0) for _ in range(2)]
     for claim in [next(run) for run in runs]:
-        claim.deliver(made)
+        claim.deliver(scores)
     assert lying(folders)["outbox"] == ["forms-2.csv", "forms.csv"]
     assert len(lying(folders)["done"]) == 2
 
 
 @pytest.mark.parametrize("name", [os.fsdecode(b"Z\xe4hlung.csv"), f"{'ä' * 120}.csv", "x" * 250])
-def test_a_name_that_is_no_text_or_too_long_stops_nobody(folders: Inbox, made: Artifact, name: str) -> None:
+def test_a_name_that_is_no_text_or_too_long_stops_nobody(folders: Inbox, scores: Artifact, name: str) -> None:
     for outcome in ("refused", "delivered"):
         put(folders, name)
         for claim in inbox.claims(folders, quiet=0):
             if outcome == "refused":
                 claim.refuse(f"{claim.name}: no digits")
             else:
-                claim.deliver(made)
-    assert inbox.idle(folders, quiet=0)
+                claim.deliver(scores)
+    assert inbox.is_idle(folders, quiet=0)
     assert len(lying(folders)["failed"]) == 2
     assert len(lying(folders)["done"]) == len(lying(folders)["outbox"]) == 1

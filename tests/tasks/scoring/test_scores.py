@@ -8,52 +8,53 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.data.tables import Table
-from tasks.errors import DataError, DriftError, StoreError, UsageError
+from tasks.errors import DataError, DriftError
 from tasks.models.scorer import Scorer, default_model
 from tasks.scoring import scores, shards
-from tasks.scoring.inputs import find
-from tasks.scoring.scores import Options
+from tasks.scoring.inputs import tables_to_score
+from tasks.scoring.scores import Options, ScoresMetrics, score_tables
 from tasks.settings import Settings
-from tasks.store import Artifact, Draft, Store
+from tasks.store import Artifact, Store
 from tests import making
 from tests.conftest import Chain
 
-SOME = making.digits(700)
+DIGITS = making.digits(700)
 
 
 def tables_of(path: Path) -> list[Table]:
-    return find([str(path)], Settings(home=path.parent), path.parent)
+    return tables_to_score([str(path)], Settings(home=path.parent), path.parent)
 
 
 def score(chain: Chain, path: Path, store: Store, *, workers: int = 1, **options: object) -> Artifact:
     """Scores in a store of their own, by the chain's package."""
-    return scores.score(store, chain.package, tables_of(path), Options(**options), workers=workers)  # type: ignore[arg-type]
+    return score_tables(store, chain.package, tables_of(path), Options(**options), workers=workers)  # type: ignore[arg-type]
 
 
-def files(made: Artifact) -> dict[str, bytes]:
+def files(published: Artifact) -> dict[str, bytes]:
     """Everything but the manifest, which says when it was made."""
-    paths = (path for path in made.path.rglob("*") if path.is_file() and path.name != "manifest.json")
-    return {path.relative_to(made.path).as_posix(): path.read_bytes() for path in paths}
+    paths = (path for path in published.path.rglob("*") if path.is_file() and path.name != "manifest.json")
+    return {path.relative_to(published.path).as_posix(): path.read_bytes() for path in paths}
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    return making.write_csv(tmp_path / "test.csv", making.unlabelled(SOME))
+    return making.write_csv(tmp_path / "test.csv", making.unlabelled(DIGITS))
 
 
 def test_a_submission_has_a_row_for_every_image_in_its_order(chain: Chain, table: Path, store: Store) -> None:
-    made = score(chain, table, store)
-    expected = Scorer(default_model(chain.package)).probabilities(SOME.images).argmax(axis=1)
-    lines = (made.path / "submission.csv").read_text().split("\n")
+    published = score(chain, table, store)
+    expected = Scorer(default_model(chain.package)).probabilities(DIGITS.images).argmax(axis=1)
+    lines = (published.path / "submission.csv").read_text().split("\n")
     assert lines == ["ImageId,Label", *(f"{row},{label}" for row, label in enumerate(expected, 1)), ""]
-    assert made.metrics["rows"] == 700
-    assert made.metrics["class_counts"] == np.bincount(expected, minlength=10).tolist()
+    metrics = published.measured(ScoresMetrics)
+    assert metrics.rows == 700
+    assert metrics.class_counts == np.bincount(expected, minlength=10).tolist()
 
 
 def test_confidence_is_that_of_the_calibrated_probabilities(chain: Chain, table: Path, store: Store) -> None:
     rows = pq.read_table(score(chain, table, store).path / "scores.parquet")
     temperature = scores.calibration_of(chain.package).temperature
-    expected = Scorer(default_model(chain.package), temperature=temperature).probabilities(SOME.images)
+    expected = Scorer(default_model(chain.package), temperature=temperature).probabilities(DIGITS.images)
     assert temperature != 1
     np.testing.assert_allclose(np.stack(rows["probabilities"].to_numpy()), expected, atol=1e-6)
     np.testing.assert_allclose(rows["confidence"].to_numpy(), expected.max(axis=1), atol=1e-6)
@@ -61,16 +62,16 @@ def test_confidence_is_that_of_the_calibrated_probabilities(chain: Chain, table:
 
 
 def test_what_is_to_be_reviewed_comes_with_its_image(chain: Chain, table: Path, store: Store) -> None:
-    made = score(chain, table, store, review_below=0.99)
-    rows = pq.read_table(made.path / "scores.parquet").to_pylist()
+    published = score(chain, table, store, review_below=0.99)
+    rows = pq.read_table(published.path / "scores.parquet").to_pylist()
     review = [row for row in rows if row["review"]]
-    assert 0 < len(review) == made.metrics["review"] < 700
-    assert [row["image"] for row in review] == [SOME.images[row["id"] - 1].tobytes() for row in review]
+    assert 0 < len(review) == published.measured(ScoresMetrics).review < 700
+    assert [row["image"] for row in review] == [DIGITS.images[row["id"] - 1].tobytes() for row in review]
     assert all(row["image"] is None for row in rows if not row["review"])
-    lines = (made.path / "review.csv").read_text().splitlines()
+    lines = (published.path / "review.csv").read_text().splitlines()
     assert lines[0] == "id,label,confidence,reason"
     assert [int(line.split(",")[0]) for line in lines[1:]] == [row["id"] for row in review]
-    assert (made.path / "review.png").read_bytes().startswith(b"\x89PNG")
+    assert (published.path / "review.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_shards_and_workers_change_nothing_but_the_shards(chain: Chain, table: Path, store: Store) -> None:
@@ -81,9 +82,10 @@ def test_shards_and_workers_change_nothing_but_the_shards(chain: Chain, table: P
     assert files(one) == files(two)
     assert len(list((one.path / "scores.parquet").iterdir())) == 5
     assert (one.path / "submission.csv").read_bytes() == (whole.path / "submission.csv").read_bytes()
-    tables = [pq.read_table(made.path / "scores.parquet") for made in (whole, one)]
+    tables = [pq.read_table(published.path / "scores.parquet") for published in (whole, one)]
     assert tables[0]["label"].equals(tables[1]["label"])
-    assert one.metrics | {"drift": 0} == whole.metrics | {"drift": 0}
+    metrics = whole.measured(ScoresMetrics)
+    assert replace(one.measured(ScoresMetrics), drift=metrics.drift) == metrics
 
 
 @pytest.mark.parametrize("finished", [[], [0], [0, 1, 3], [4], [0, 1, 2, 3, 4]])
@@ -119,28 +121,30 @@ def test_the_same_again_is_found(chain: Chain, table: Path, store: Store) -> Non
 
 
 def test_labels_that_are_known_are_counted(chain: Chain, tmp_path: Path, store: Store) -> None:
-    made = score(chain, making.write_csv(tmp_path / "labelled.csv", SOME), store)
-    answers = Scorer(default_model(chain.package)).probabilities(SOME.images).argmax(axis=1)
-    found = made.metrics
-    assert found["accuracy"]["accuracy"] == pytest.approx((answers == SOME.labels).mean())
-    assert found["confusion"][3][3] == ((answers == 3) & (SOME.labels == 3)).sum()
-    assert np.sum(found["confusion"]) == 700
+    published = score(chain, making.write_csv(tmp_path / "labelled.csv", DIGITS), store)
+    answers = Scorer(default_model(chain.package)).probabilities(DIGITS.images).argmax(axis=1)
+    metrics = published.measured(ScoresMetrics)
+    assert metrics.accuracy
+    assert metrics.confusion
+    assert metrics.accuracy.accuracy == pytest.approx((answers == DIGITS.labels).mean())
+    assert metrics.confusion[3][3] == ((answers == 3) & (DIGITS.labels == 3)).sum()
+    assert np.sum(metrics.confusion) == 700
 
 
 def test_several_tables_are_told_apart_by_their_names(chain: Chain, tmp_path: Path, store: Store) -> None:
     paths = [tmp_path / name for name in ("a.csv", "b.csv")]
-    for path, some in zip(paths, (SOME[slice(0, 20)], SOME[slice(20, 50)]), strict=True):
-        making.write_csv(path, making.unlabelled(some))
-    parts = find([str(path) for path in paths], Settings(home=tmp_path), tmp_path)
-    made = scores.score(store, chain.package, parts, Options())
-    lines = (made.path / "submission.csv").read_text().splitlines()
+    for path, rows in zip(paths, (slice(0, 20), slice(20, 50)), strict=True):
+        making.write_csv(path, making.unlabelled(DIGITS[rows]))
+    tables = tables_to_score([str(path) for path in paths], Settings(home=tmp_path), tmp_path)
+    published = score_tables(store, chain.package, tables, Options())
+    lines = (published.path / "submission.csv").read_text().splitlines()
     assert lines[1].startswith("a.csv:1,")
     assert lines[21].startswith("b.csv:1,")
     assert len(lines) == 51
 
 
 def write_with_bad_rows(path: Path) -> Path:
-    rows = making.csv_rows(making.unlabelled(SOME))
+    rows = making.csv_rows(making.unlabelled(DIGITS))
     rows[7][5] = "256"
     rows[300] = rows[300][:-1]
     path.write_bytes(making.csv_text(rows))
@@ -159,31 +163,32 @@ def test_a_bad_row_stops_the_run_and_leaves_no_scores(chain: Chain, tmp_path: Pa
 
 
 def test_bad_rows_can_be_set_aside_and_the_others_keep_their_ids(chain: Chain, tmp_path: Path, store: Store) -> None:
-    made = score(chain, write_with_bad_rows(tmp_path / "test.csv"), store, on_bad_row="quarantine", shard_rows=150)
-    ids = [int(line.split(",")[0]) for line in (made.path / "submission.csv").read_text().splitlines()[1:]]
+    published = score(chain, write_with_bad_rows(tmp_path / "test.csv"), store, on_bad_row="quarantine", shard_rows=150)
+    ids = [int(line.split(",")[0]) for line in (published.path / "submission.csv").read_text().splitlines()[1:]]
     assert ids == [row for row in range(1, 701) if row not in (7, 300)]
-    assert (made.path / "quarantine.csv").read_text().splitlines() == [
+    assert (published.path / "quarantine.csv").read_text().splitlines() == [
         "id,column,rule,expected,received",
         "7,pixel5,pixel outside 0-255,a whole number from 0 to 255,'256'",
         "300,,wrong number of cells,784 cells,783 cells",
     ]
-    assert (made.metrics["rows"], made.metrics["quarantined"]) == (698, 2)
+    metrics = published.measured(ScoresMetrics)
+    assert (metrics.rows, metrics.quarantined) == (698, 2)
 
 
 def test_inverted_digits_stop_the_run_where_drift_is_to(chain: Chain, tmp_path: Path, store: Store) -> None:
-    inverted = replace(making.unlabelled(SOME), images=255 - SOME.images)
+    inverted = replace(making.unlabelled(DIGITS), images=255 - DIGITS.images)
     path = making.write_csv(tmp_path / "test.csv", inverted)
     with pytest.raises(DriftError, match=r"not the digits that the model has learned from; received .*inverted"):
         score(chain, path, store, on_drift="stop")
     assert not store.all()
-    made = score(chain, path, store)
-    assert made.metrics["drift"]["verdict"] == "drifted"
+    published = score(chain, path, store)
+    assert published.measured(ScoresMetrics).drift.verdict == "drifted"
     with pytest.raises(DriftError):
         score(chain, path, store, on_drift="stop")
 
 
 def test_ordinary_digits_pass(chain: Chain, table: Path, store: Store) -> None:
-    assert score(chain, table, store, on_drift="stop").metrics["drift"]["verdict"] == "none"
+    assert score(chain, table, store, on_drift="stop").measured(ScoresMetrics).drift.verdict == "none"
 
 
 def test_probabilities_go_into_the_submission_on_demand(chain: Chain, table: Path, store: Store) -> None:
@@ -192,26 +197,3 @@ def test_probabilities_go_into_the_submission_on_demand(chain: Chain, table: Pat
     row = lines[1].split(",")
     assert sum(map(float, row[2:])) == pytest.approx(1, abs=1e-4)
     assert int(np.argmax(list(map(float, row[2:])))) == int(row[1])
-
-
-def test_a_package_of_an_earlier_version_is_told(chain: Chain, table: Path, tmp_path: Path, store: Store) -> None:
-    form = (chain.package.path / chain.package.metrics["default"]).read_bytes()
-
-    def build(draft: Draft) -> dict[str, str]:
-        (draft.folder / "int8.tflite").write_bytes(form)
-        return {"default": "int8.tflite"}
-
-    old = store.make("package", build, code="tasks.data.digits", parameters={})
-    with pytest.raises(StoreError, match="packaged before confidences were calibrated; to go on, run `digits run`"):
-        scores.plan(store, old, tables_of(table), Options())
-
-
-def test_an_output_that_is_there_is_not_overwritten_unasked(tmp_path: Path) -> None:
-    path = tmp_path / "submission.csv"
-    scores.look_at(str(path), force=False)
-    path.write_text("precious")
-    with pytest.raises(UsageError, match="there is such a file already; to go on, name another, or overwrite"):
-        scores.look_at(str(path), force=False)
-    scores.look_at(str(path), force=True)
-    with pytest.raises(StoreError, match="the folder of the output cannot be written"):
-        scores.look_at(str(tmp_path / "nowhere" / "submission.csv"), force=False)

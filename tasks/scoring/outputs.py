@@ -1,0 +1,112 @@
+"""The files of published scores: for Kaggle and for people.
+
+scores.parquet    a folder with a file a shard: what everything else is written from
+submission.csv    in Kaggle's format
+review.csv        what a person should look at, the least sure of it also as pictures in review.png
+quarantine.csv    the rows that were set aside, where there are any
+seen.png          on demand: the first pictures that came in, beside what the model saw
+"""
+
+import csv
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from tasks.data.digits import CLASSES, SIDE
+from tasks.data.tables import Fault
+from tasks.reports import sheets
+from tasks.reports.sheets import Tile
+from tasks.scoring import shards
+from tasks.scoring.picture_tables import read_picture
+from tasks.scoring.shards import Job, Shard
+
+SCORES, SUBMISSION, REVIEW = "scores.parquet", "submission.csv", "review.csv"
+QUARANTINE, REVIEW_SHEET, SEEN_SHEET = "quarantine.csv", "review.png", "seen.png"
+ROWS = 10_000  # that are in memory at once
+SHOWN = 100  # images on a sheet
+
+
+def write_submission(folder: Path, probabilities: bool) -> None:
+    """Write submission.csv from the scores in the same folder; with the ten probabilities of each row if wanted."""
+    header, columns = ["ImageId", "Label"], ["id", "label"]
+    if not probabilities:
+        _write_csv(folder / SUBMISSION, header, _rows(folder, columns))
+        return
+    header += [f"Probability{label}" for label in range(CLASSES)]
+    rows = _rows(folder, [*columns, "probabilities"])
+    _write_csv(
+        folder / SUBMISSION,
+        header,
+        ((name, label, *(f"{share:.6f}" for share in shares)) for name, label, shares in rows),
+    )
+
+
+def write_review(folder: Path) -> None:
+    """Write review.csv from the scores in the same folder, and review.png where there is anything to review."""
+    columns = ["id", "label", "confidence", "reason"]
+    _write_csv(folder / REVIEW, columns, _rows(folder, columns, only_review=True))
+    rows = _rows(folder, [*columns, "image"], only_review=True)
+    least_sure = heapq.nsmallest(SHOWN, rows, key=lambda row: row[2] or 0.0)
+    if least_sure:
+        sheets.write(folder / REVIEW_SHEET, [_tile(*row) for row in least_sure])
+
+
+def write_quarantine(folder: Path, job: Job, finished: Iterable[Shard]) -> None:
+    """Write quarantine.csv where rows were set aside."""
+    rows = [_quarantined(job, shard, fault) for shard in finished for fault in shard.faults]
+    if rows:
+        _write_csv(folder / QUARANTINE, ["id", "column", "rule", "expected", "received"], rows)
+
+
+def write_seen(folder: Path, job: Job) -> None:
+    """Draw the first pictures beside what the model saw, its answer, and the truth where it is another."""
+    columns = ["id", "label", "confidence", "reason", "truth"]
+    answers = {name: answer for name, *answer in _rows(folder, columns)}
+    tiles = []
+    for table in job.tables:
+        for name, stream in zip(table.names[:SHOWN], table.pictures[:SHOWN], strict=True):
+            if name in answers:
+                pixels, seen = read_picture(stream, name)
+                tiles.append(_seen_tile([pixels, seen.image], name, *answers[name]))
+    if tiles:
+        sheets.write(folder / SEEN_SHEET, tiles)
+
+
+def _rows(folder: Path, columns: Sequence[str], only_review: bool = False) -> Iterator[tuple[Any, ...]]:
+    """Read the columns of the shards' rows, in order."""
+    for path in sorted((folder / SCORES).iterdir()):
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(ROWS, columns=[*columns, "review"]):
+                chosen = batch.filter(batch.column("review")) if only_review else batch
+                yield from zip(*(chosen.column(name).to_pylist() for name in columns), strict=True)
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def _tile(name: Any, label: int | None, confidence: float | None, reason: str | None, image: bytes) -> Tile:
+    picture = np.frombuffer(image, np.uint8).reshape(SIDE, SIDE)
+    return Tile([picture], str(name), reason or f"{label}, {confidence:.0%}", alert=bool(reason))
+
+
+def _seen_tile(
+    pictures: list[np.ndarray], name: str, label: int | None, confidence: float, reason: str | None, truth: int | None
+) -> Tile:
+    if reason:
+        return Tile(pictures, name, reason, alert=True)
+    wrong = truth not in (None, label)
+    correction = f", but it is {truth}" if wrong else ""
+    return Tile(pictures, name, f"{label}, {confidence:.0%}{correction}", alert=wrong)
+
+
+def _quarantined(job: Job, shard: Shard, fault: Fault) -> tuple[Any, ...]:
+    (name,) = shards.ids(job, shard.table_index, np.array([fault.row])).to_pylist()
+    return name, fault.column, fault.rule, fault.expected, fault.received

@@ -1,0 +1,22 @@
+"""An output is written where it can be, and nothing is overwritten unasked."""
+
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import StoreError, UsageError
+from tasks.scoring.delivery import check_writable
+
+
+def test_an_output_that_is_there_is_refused_unless_it_may_be_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "submission.csv"
+    check_writable(str(path), force=False)
+    path.write_text("precious")
+    with pytest.raises(UsageError, match="there is such a file already; to go on, name another, or overwrite"):
+        check_writable(str(path), force=False)
+    check_writable(str(path), force=True)
+
+
+def test_an_output_whose_folder_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="the folder of the output cannot be written"):
+        check_writable(str(tmp_path / "nowhere" / "submission.csv"), force=False)
