@@ -5,8 +5,9 @@
 
 A file is claimed by renaming it into a folder of its own in `working/`, under a name that is free in all the others
 (`test-2.csv` where there was a `test.csv` before). What comes of it is written into that folder, whole, and then the
-input and the outcome are renamed to where they belong. So after a crash at any moment it is clear what is left to do,
-the next run does it, and nothing appears twice, even where somebody has fetched a result in between.
+input and the outcome are renamed to where they belong. The disk knows of each step before the next one is taken, and
+the claim's folder goes last. So after a crash or a loss of power at any moment it is clear what is left to do, the next
+run does it, and nothing appears twice, even where somebody has fetched a result in between.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from tasks.errors import StoreError
 from tasks.scoring.delivery import deliver
 from tasks.scoring.writing import writing
 from tasks.store import Artifact
+from tasks.store.files import move, sync
 from tasks.store.locks import try_lock
 
 log = logging.getLogger(__name__)
@@ -164,8 +166,9 @@ def _claim(folders: Inbox, name: str, locks: contextlib.ExitStack) -> Claim | No
             return None
         claim = Claim(folders, _free_name(folders, name))
         claim.folder.mkdir()
+        sync(folders.working)
         locks.enter_context(try_lock(claim.folder / LOCK))
-        source.rename(claim.folder / name)
+        move(source, claim.folder / name)
         _count_try(claim)
     return claim
 
@@ -198,9 +201,9 @@ def _settle(claim: Claim) -> None:
         file_target = folders.done / claim.name
     with _explained(folders):
         if claim.file:
-            claim.file.rename(file_target)
+            move(claim.file, file_target)
         if outcome.exists():
-            outcome.rename(outcome_target)
+            move(outcome, outcome_target)
         shutil.rmtree(claim.folder)
 
 

@@ -1,6 +1,7 @@
 """Every file in the inbox is taken once, and what came of it appears once."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -176,6 +177,78 @@ def test_a_crash_at_any_step_neither_loses_nor_doubles(folders: Inbox, scores: A
                 path.unlink()
         victim += 1
     assert victim > 7
+
+
+@pytest.fixture
+def steps(folders: Inbox, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the file system is asked to do, in order: syncs, renames, and folders removed."""
+    steps: list[str] = []
+    fsync, rename, rmtree = os.fsync, Path.rename, shutil.rmtree
+
+    def shown(path: Path) -> str:
+        name = path.relative_to(folders.root).as_posix()
+        return f"{path.parent.relative_to(folders.root)}/draft" if name.endswith(".draft") else name
+
+    def synced(handle: int) -> None:
+        fsync(handle)
+        steps.append(f"sync {shown(Path(f'/proc/self/fd/{handle}').readlink())}")
+
+    def renamed(source: Path, target: Path) -> Path:
+        steps.append(f"{shown(source)} to {shown(target)}")
+        return rename(source, target)
+
+    def removed(folder: Path) -> None:
+        steps.append(f"remove {shown(folder)}")
+        rmtree(folder)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    monkeypatch.setattr(shutil, "rmtree", removed)
+    return steps
+
+
+def test_the_disk_knows_of_a_claim_before_the_file_leaves_the_inbox_for_good(folders: Inbox, steps: list[str]) -> None:
+    put(folders, "a.csv")
+    next(inbox.claims(folders, quiet=0))
+    assert steps == ["sync working", "inbox/a.csv to working/a.csv/a.csv", "sync working/a.csv", "sync inbox"]
+
+
+@pytest.mark.parametrize(
+    ("refuse", "outcome", "file_goes_to", "outcome_goes_to"),
+    [
+        (False, ".result.csv", "done/a.csv", "outbox/a.csv"),
+        (True, ".reason.txt", "failed/a.csv", "failed/a.csv.reason.txt"),
+    ],
+    ids=["delivered", "refused"],
+)
+def test_the_disk_knows_of_the_outcome_before_the_claim_is_removed(
+    folders: Inbox,
+    scores: Artifact,
+    steps: list[str],
+    refuse: bool,
+    outcome: str,
+    file_goes_to: str,
+    outcome_goes_to: str,
+) -> None:
+    put(folders, "a.csv")
+    claim = next(inbox.claims(folders, quiet=0))
+    steps.clear()
+    if refuse:
+        claim.refuse("bad")
+    else:
+        claim.deliver(scores)
+    assert steps == [
+        "sync working/a.csv/draft",
+        f"working/a.csv/draft to working/a.csv/{outcome}",
+        "sync working/a.csv",
+        f"working/a.csv/a.csv to {file_goes_to}",
+        f"sync {Path(file_goes_to).parent}",
+        "sync working/a.csv",
+        f"working/a.csv/{outcome} to {outcome_goes_to}",
+        f"sync {Path(outcome_goes_to).parent}",
+        "sync working/a.csv",
+        "remove working/a.csv",
+    ]
 
 
 def test_a_claim_knows_where_its_result_will_be(folders: Inbox) -> None:
