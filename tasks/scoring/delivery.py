@@ -22,10 +22,16 @@ def check_writable(output: str, force: bool) -> None:
     with reached(output):
         exists = path.exists()
     if exists and not force:
-        raise UsageError("there is such a file already", file=output, remedy="name another, or overwrite it by --force")
+        raise UsageError(
+            "there is such a file already",
+            file=output,
+            remedy="name another, or overwrite it by --force",
+        )
     if not is_remote(path) and not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
         raise StoreError(
-            "the folder of the output cannot be written", file=output, expected="a folder that you may write to"
+            "the folder of the output cannot be written",
+            file=output,
+            expected="a folder that you may write to",
         )
 
 
@@ -40,6 +46,7 @@ def deliver(scores: Artifact, output: str) -> None:
 
 
 def _print(file: BinaryIO) -> None:
+    """Copy a file to standard output. Raises: StoreError if that is closed."""
     try:
         shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.buffer.flush()

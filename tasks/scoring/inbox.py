@@ -117,7 +117,7 @@ def is_idle(folders: Inbox, quiet: float) -> bool:
 
 
 def make_folders(folders: Inbox) -> None:
-    """Make those that are not there. Raises: StoreError if they cannot be made."""
+    """Make the folders that are not there. Raises: StoreError if they cannot be made."""
     with _explained(folders):
         for folder in (folders.inbox, folders.outbox, folders.done, folders.failed, folders.working):
             folder.mkdir(parents=True, exist_ok=True)
@@ -208,7 +208,7 @@ def _settle(claim: Claim) -> None:
 
 
 def _free_name(folders: Inbox, name: str) -> str:
-    """Return the name, or the name with -2, -3, … before its ending: one that nothing has had that is still there."""
+    """Return the name, or the name with -2, -3, … before its ending, such that no file in any of the folders has it."""
     stem, dot, ending = name.partition(".")
     while len(os.fsencode(name)) > LONGEST:
         stem, ending = (stem[:-1], ending) if stem else (stem, ending[1:])

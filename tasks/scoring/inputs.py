@@ -29,7 +29,7 @@ STANDARD_INPUT = "-"
 
 @contextlib.contextmanager
 def spool_folder(root: Path) -> Iterator[Path]:
-    """Make a folder below the artifacts for what comes from standard input. Raises: StoreError if it cannot be made."""
+    """Make a folder below the artifacts, for a while, for what comes from standard input. Raises: StoreError."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(prefix=".standard-input-", dir=root)
@@ -112,7 +112,11 @@ def _paths(name: str) -> list[Path]:
         paths = matching(name)
     if not paths:
         raise DataError(
-            "no file fits this pattern", file=name, expected="files of digits", received="none", remedy="check the path"
+            "no file fits this pattern",
+            file=name,
+            expected="files of digits",
+            received="none",
+            remedy="check the path",
         )
     return paths
 
@@ -126,10 +130,13 @@ def _to_score(tables: list[Table], where: str) -> list[Table]:
     return tests or tables
 
 
-def _name(given: str, base: str, count: int) -> str:
-    if given == STANDARD_INPUT:
+def _name(input_name: str, base: str, count: int) -> str:
+    """Return what to call one of `count` files of an input, by its own name `base`."""
+    if input_name == STANDARD_INPUT:
         return "standard input"
-    return given if count == 1 and _base(given) == base else f"{given.rstrip('/')}/{base}"
+    if count == 1 and _base(input_name) == base:
+        return input_name
+    return f"{input_name.rstrip('/')}/{base}"
 
 
 def _base(name: str) -> str:

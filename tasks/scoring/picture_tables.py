@@ -35,7 +35,10 @@ def is_picture(stream: Stream) -> bool:
 
 
 def picture_table(streams: Sequence[Stream], names: Sequence[str]) -> Table:
-    """Return the pictures as one table. names: what to call each where their files' own names are not all different."""
+    """Return the pictures as one table.
+
+    names: of the pictures, for where their files' own names are not all different.
+    """
     bases = [stream.base for stream in streams]
     row_names = tuple(bases if len(set(bases)) == len(bases) else names)
     labelled = all(map(LABEL_IN_NAME.match, bases))
@@ -79,7 +82,7 @@ def _batches(
 
 
 def _batch(streams: dict[int, Stream], names: Sequence[str], labelled: bool) -> Batch:
-    """Read the pictures of some rows."""
+    """Read pictures, by their rows."""
     images: dict[int, np.ndarray] = {}
     faults: list[Fault] = []
     doubts: dict[int, str] = {}

@@ -1,4 +1,4 @@
-"""Processes that share work: how one begins, and how it ends with the run that it works for."""
+"""Processes that share work: they begin with their share of the cores, and end with the run that they work for."""
 
 import multiprocessing
 import os

@@ -119,7 +119,11 @@ def plan(
     # Whether drift stops a run decides no score.
     parameters = {name: value for name, value in asdict(options).items() if name != "on_drift"}
     parameters["content"] = content(tables)
-    made_from: dict[str, Any] = {"code": __name__, "parameters": parameters, "inputs": [package, *taken_from]}
+    made_from: dict[str, Any] = {
+        "code": __name__,
+        "parameters": parameters,
+        "inputs": [package, *taken_from],
+    }
     planned = store.planned("scores", **made_from)
     digest = planned if isinstance(planned, str) else planned.id
     shards_root = expanded(shards_in) if shards_in else store.root / ".scratch"

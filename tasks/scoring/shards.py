@@ -1,7 +1,7 @@
 """Shards: what there is to score, in pieces of so many rows, each scored into a Parquet file of its own.
 
 A shard's Parquet file is written whole, and its manifest after it: what has a manifest is done and is not done again,
-so a run that was killed goes on where it was and ends in the same bytes. A shard depends on its job and its rows alone,
+so a run that was killed goes on where it was and ends in the same bytes. A shard depends only on its job and its rows,
 not on who scores it, or after what.
 """
 

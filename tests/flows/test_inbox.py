@@ -34,7 +34,7 @@ print(score_inbox(quiet=0, return_state=True))
 def run(home: Path, server: str, killed_at: int = 0) -> subprocess.CompletedProcess[str]:
     """One run of the flow, killed before its so-manyth result is delivered."""
     command = [sys.executable, "-c", PROGRAM, str(killed_at)]
-    return subprocess.run(command, cwd=home, env=environment(home, server), capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=home, env=environment(home, server), capture_output=True, text=True)
 
 
 def fill(home: Path) -> None:
@@ -52,11 +52,15 @@ def lying(home: Path, folder: str) -> list[str]:
     return sorted(path.name for path in (home / "data" / folder).iterdir() if not path.name.startswith("."))
 
 
-def read(server: str, what: str, **filters: Any) -> list[dict[str, Any]]:
-    answer = httpx.post(f"{server}/{what}/filter", json=filters)
+def scores_of(home: Path) -> list[str]:
+    return [artifact.name for artifact in Store(home / "artifacts").all() if artifact.kind == "scores"]
+
+
+def read(server: str, table: str, **filters: Any) -> list[dict[str, Any]]:
+    answer = httpx.post(f"{server}/{table}/filter", json=filters)
     answer.raise_for_status()
-    found: list[dict[str, Any]] = answer.json()
-    return found
+    rows: list[dict[str, Any]] = answer.json()
+    return rows
 
 
 def test_ten_files_of_which_three_are_bad_are_each_settled_once_in_spite_of_a_kill(
@@ -80,7 +84,7 @@ def test_ten_files_of_which_three_are_bad_are_each_settled_once_in_spite_of_a_ki
     for name in good:
         lines = (home / "data" / "outbox" / name).read_text().splitlines()
         assert (lines[0], len(lines)) == ("ImageId,Label", 31)
-    assert len([one for one in Store(home / "artifacts").all() if one.kind == "scores"]) == 7
+    assert len(scores_of(home)) == 7
 
 
 def test_a_run_shows_what_came_of_the_files_and_says_so_where_there_are_none(home: Path, prefect_server: str) -> None:
@@ -90,8 +94,7 @@ def test_a_run_shows_what_came_of_the_files_and_says_so_where_there_are_none(hom
     artifacts = read(prefect_server, "artifacts", artifacts={"key": {"any_": ["scores"]}}, sort="CREATED_DESC")
     lines = artifacts[0]["data"].splitlines()
     assert len(lines) == 4 + 10
-    scores = [one.name for one in Store(home / "artifacts").all() if one.kind == "scores"]
-    assert all(any(f"`{name}`" in line and "| outbox/g" in line for line in lines) for name in scores)
+    assert all(any(f"`{name}`" in line and "| outbox/g" in line for line in lines) for name in scores_of(home))
     assert len([line for line in lines if "| failed: b" in line]) == 3
     again = run(home, prefect_server)
     assert again.stdout.startswith("Nothing new("), again.stderr

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,19 +15,19 @@ from tests.command import PROGRAM, digits, environment
 
 pytest.importorskip("prefect_dask", reason="needs Dask: pip install 'digitflow[dask]'")
 
-SOME = making.unlabelled(making.digits(3_000))
+DIGITS = making.unlabelled(making.digits(3_000))
 
 
 def test_a_worker_that_dies_costs_no_shard(home: Path, prefect_server: str) -> None:
     from distributed import LocalCluster
 
-    making.write_csv(home / "many.csv", SOME)
+    making.write_csv(home / "many.csv", DIGITS)
     call = ("score", "many.csv", "--shard-rows", "100", "--output")
     plain = digits(*call, "plain.csv", home=home)
     assert plain.returncode == 0, plain.stderr
-    for one in Store(home / "artifacts").all():
-        if one.kind == "scores":
-            shutil.rmtree(one.path)
+    for artifact in Store(home / "artifacts").all():
+        if artifact.kind == "scores":
+            shutil.rmtree(artifact.path)
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         command = [*call, "dask.csv", "--runner", "dask", "--address", cluster.scheduler_address]
         run = subprocess.Popen(
@@ -39,22 +38,19 @@ def test_a_worker_that_dies_costs_no_shard(home: Path, prefect_server: str) -> N
             stderr=subprocess.PIPE,
         )
         try:
-            shards = _some_shards(home, run)
+            shards = _first_shards(home, run)
             os.kill(cluster.workers[0].pid, signal.SIGKILL)
-            _, told = run.communicate(timeout=120)
+            _, log = run.communicate()
         finally:
             run.kill()
-    assert run.returncode == 0, told.decode()
+    assert run.returncode == 0, log.decode()
     assert 0 < shards < 30
     assert (home / "dask.csv").read_bytes() == (home / "plain.csv").read_bytes()
 
 
-def _some_shards(home: Path, run: "subprocess.Popen[bytes]") -> int:
+def _first_shards(home: Path, run: "subprocess.Popen[bytes]") -> int:
     """How many shards are done, as soon as some are."""
-    until = time.monotonic() + 90
-    while run.poll() is None and time.monotonic() < until:
+    while run.poll() is None:
         if done := len(list((home / "artifacts" / ".scratch").glob("shards-*/part-*.json"))):
             return done
-        time.sleep(0.02)
-    run.kill()
     raise AssertionError(f"no shard was scored: {run.communicate()[1].decode()}")

@@ -13,7 +13,7 @@ from tests.command import digits
 
 pytest.importorskip("s3fs", reason="needs S3: pip install 'digitflow[s3]'")
 
-SOME = making.unlabelled(making.digits(700))
+DIGITS = making.unlabelled(making.digits(700))
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +55,9 @@ def put(bucket: Any, key: str, path: Path) -> None:
 @pytest.mark.parametrize("name", ["test.csv", "test.csv.gz", "test.parquet"])
 def test_a_bucket_is_read_and_written_as_a_folder_is(home: Path, bucket: Any, name: str) -> None:
     if name.endswith(".parquet"):
-        digit_files.write(home / name, SOME)
+        digit_files.write(home / name, DIGITS)
     else:
-        making.write_csv(home / name, SOME)
+        making.write_csv(home / name, DIGITS)
     put(bucket, f"in/{name}", home / name)
     assert digits("score", name, "-o", "here.csv", home=home).returncode == 0
     run = digits("score", f"s3://forms/in/{name}", "-o", "s3://forms/out/there.csv", home=home)
@@ -82,7 +82,7 @@ def test_patterns_and_shards_may_be_in_a_bucket_and_workers_share_them(home: Pat
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "message"),
     [
         ("s3://forms/nothing.csv", "there is no such file or folder"),
         ("s3://nobodys-bucket/test.csv", "there is no such file or folder"),
@@ -91,10 +91,10 @@ def test_patterns_and_shards_may_be_in_a_bucket_and_workers_share_them(home: Pat
         ("ftpx://forms/test.csv", "the address cannot be reached"),
     ],
 )
-def test_an_address_that_leads_nowhere_is_one_line(home: Path, bucket: Any, address: str, told: str) -> None:
+def test_an_address_that_leads_nowhere_is_one_line(home: Path, bucket: Any, address: str, message: str) -> None:
     run = digits("score", address, home=home)
     assert run.returncode == 1, run.stderr
-    assert run.stderr.startswith(f"digits: {address}: {told}")
+    assert run.stderr.startswith(f"digits: {address}: {message}")
     assert run.stderr.count("\n") == 1
 
 
