@@ -12,7 +12,7 @@ from tasks.registry import package_of
 from tasks.score import piece_stage as score_piece
 from tasks.score import plan_stage as plan
 from tasks.score import publish_stage as publish
-from tasks.scoring import delivery, processes, scores, shards
+from tasks.scoring import delivery, scores
 from tasks.scoring.inputs import spool_folder, tables_to_score
 from tasks.scoring.scores import Options
 from tasks.stage import dask, run_all
@@ -51,12 +51,11 @@ def score(
     package = package_of(store, model)
     with spool_folder(store.root) as spool:
         tables = tables_to_score(inputs, configuration, spool)
-        threads = processes.threads_per_worker(workers)
-        planned = plan(store, package, tables, options, shards_in=shards_in, threads=threads)
+        planned = plan(store, package, tables, options, shards_in=shards_in, workers=workers, shared=True)
         if not scores.published(store, planned):
-            pieces = shards.pieces(planned.job, shared=True)
+            calls = [(planned.job, piece) for piece in planned.pieces()]
             cluster = dask(workers, address) if runner == "dask" else None
-            run_all(score_piece, [(planned.job, piece) for piece in pieces], workers=workers, runner=cluster)
+            run_all(score_piece, calls, workers=workers, runner=cluster)
         submission = publish(store, planned)
         pages.of_scores(submission)
     if output:

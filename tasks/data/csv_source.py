@@ -19,7 +19,7 @@ from typing import BinaryIO
 import numpy as np
 
 from tasks.data.digits import CLASSES, PIXEL_COLUMNS, SIDE, Digits
-from tasks.data.streams import HEAD, Stream
+from tasks.data.streams import HEAD, Probe, Stream
 from tasks.data.tables import (
     A_LABEL,
     A_PIXEL,
@@ -34,6 +34,7 @@ from tasks.data.tables import (
     NotDigitsError,
     Place,
     Table,
+    only_beginning,
     row_numbers,
     sorted_out,
 )
@@ -51,17 +52,19 @@ HEADER = "a first line with pixel0 … pixel783, and label where the digits are 
 NUMBER = re.compile(r"[ \t]*(?:(?P<minus>-)?0*(?P<decimal>[0-9]+)|0[xX](?P<hexadecimal>[0-9a-fA-F]{1,2}))[ \t]*")
 
 
-def table(stream: Stream, head: bytes) -> Table:
-    """Return the table of a file that begins with `head`. Raises: as `header`."""
-    columns = header(head, stream.name)
+def table(probe: Probe) -> Table:
+    """Return the table of a file. Raises: as `header`."""
+    stream = probe.stream
+    columns = header(probe.head, stream.name)
     return Table.of(
         "csv",
         [stream],
         functools.partial(batches, stream, columns),
-        functools.partial(_places, stream),
+        only_beginning if probe.packed else functools.partial(_places, stream),
         labelled=LABEL_COLUMN in columns,
         columns=columns,
-        rows=_about_rows(head, stream.size()),
+        rows=_about_rows(probe.head, probe.size),
+        lines=not probe.packed,
     )
 
 
@@ -214,30 +217,46 @@ def _about_rows(head: bytes, size: int) -> int:
 
 
 def _places(stream: Stream, step: int) -> list[Place]:
-    """Return where every `step` rows begin.
-
-    Of a packed file, and of one with lines that are no rows, that is only the beginning.
-    Raises: DataError if the file cannot be read.
-    """
-    if stream.packed():
-        return [BEGINNING]
-    places = [BEGINNING]
-    lines = byte = 0  # before the chunk
-    last_bytes = b"\n"
+    """Return where every `step` rows of a file that is not packed begin. Raises: DataError if it cannot be read."""
+    finder = RowFinder(step)
     with stream.open() as file:
         while chunk := file.read(BLOCK):
-            if _has_lines_without_row(last_bytes + chunk):
-                return [BEGINNING]
-            last_bytes = chunk[-2:]
-            count = chunk.count(b"\n")
-            # The header is a line, too: row r begins behind line end number r.
-            if len(places) * step + 1 <= lines + count:
-                line_ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == LINE_END)
-                for row in range(len(places) * step + 1, lines + count + 1, step):
-                    places.append(Place(row, byte + int(line_ends[row - lines - 1]) + 1))
-            lines += count
-            byte += len(chunk)
-    return [place for place in places if place.byte < byte] or [BEGINNING]
+            finder.feed(chunk)
+    return finder.places
+
+
+class RowFinder:
+    """Finds where every `step` rows of a CSV begin, while somebody reads the file for whatever reason."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+        self._places = [BEGINNING]
+        self._lines = self._bytes = 0  # before the next chunk
+        self._last_bytes = b"\n"
+        self._lines_are_rows = True
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the file."""
+        self._lines_are_rows = self._lines_are_rows and not _has_lines_without_row(self._last_bytes + chunk)
+        if not self._lines_are_rows:
+            return
+        self._last_bytes = chunk[-2:]
+        lines = self._lines + chunk.count(b"\n")
+        # The header is a line, too: row r begins behind line end number r.
+        next_row = len(self._places) * self._step + 1
+        if next_row <= lines:
+            line_ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == LINE_END)
+            for row in range(next_row, lines + 1, self._step):
+                self._places.append(Place(row, self._bytes + int(line_ends[row - self._lines - 1]) + 1))
+        self._lines = lines
+        self._bytes += len(chunk)
+
+    @property
+    def places(self) -> list[Place]:
+        """The places in what it was fed; only the beginning of a file with lines that are no rows."""
+        if not self._lines_are_rows:
+            return [BEGINNING]
+        return [place for place in self._places if place.byte < self._bytes] or [BEGINNING]
 
 
 def _has_lines_without_row(text: bytes) -> bool:

@@ -14,8 +14,8 @@ from typing import BinaryIO
 import numpy as np
 
 from tasks.data.digits import PIXELS, SIDE, Digits
-from tasks.data.streams import Stream
-from tasks.data.tables import BEGINNING, Batch, Place, Table, row_numbers, sorted_out
+from tasks.data.streams import Probe, Stream
+from tasks.data.tables import BEGINNING, Batch, Place, Table, only_beginning, row_numbers, sorted_out
 from tasks.errors import DataError
 
 IMAGES = b"\0\0\x08\x03"
@@ -23,26 +23,27 @@ LABELS = b"\0\0\x08\x01"
 BATCH = 10_000
 
 
-def tables(images: list[Stream], labels: list[Stream]) -> list[Table]:
+def tables(images: list[Probe], labels: list[Probe]) -> list[Table]:
     """Return a table for each file of images, with the labels whose name begins alike, or with the only ones.
 
     Raises: DataError if there are labels without images.
     """
     if len(images) == len(labels) == 1:
-        pairs: dict[Stream, Stream | None] = {images[0]: labels[0]}
+        pairs: list[tuple[Probe, Stream | None]] = [(images[0], labels[0].stream)]
     else:
-        by_set = {_set_of(stream): stream for stream in labels}
-        pairs = {stream: by_set.get(_set_of(stream)) for stream in images}
-    for stream in labels:
-        if stream not in pairs.values():
+        by_set = {_set_of(probe.stream): probe.stream for probe in labels}
+        pairs = [(probe, by_set.get(_set_of(probe.stream))) for probe in images]
+    paired = {stream for _, stream in pairs}
+    for probe in labels:
+        if probe.stream not in paired:
             raise DataError(
                 "there are no images for these labels",
-                file=stream.name,
+                file=probe.stream.name,
                 expected="a file of images whose name begins alike",
-                received=", ".join(other.base for other in images) or "no images",
+                received=", ".join(other.stream.base for other in images) or "no images",
                 remedy="put the file of their images beside it",
             )
-    return [_table(stream, pairs[stream]) for stream in images]
+    return [_table(probe, stream) for probe, stream in pairs]
 
 
 def _set_of(stream: Stream) -> str:
@@ -50,14 +51,15 @@ def _set_of(stream: Stream) -> str:
     return re.split("images|labels", stream.base.lower())[0]
 
 
-def _table(images: Stream, labels: Stream | None) -> Table:
+def _table(probe: Probe, labels: Stream | None) -> Table:
+    images = probe.stream
     return Table.of(
         "idx",
         [images, labels] if labels else [images],
         partial(_batches, images, labels),
-        partial(_places, images),
+        only_beginning if probe.packed else partial(_places, images),
         labelled=labels is not None,
-        rows=int.from_bytes(images.head()[4:8], "big"),
+        rows=int.from_bytes(probe.head[4:8], "big"),
     )
 
 
@@ -89,9 +91,7 @@ def _batches(images: Stream, labels: Stream | None, place: Place) -> Iterator[Ba
 
 
 def _places(images: Stream, step: int) -> list[Place]:
-    """Return where every `step` images begin; only the beginning of a packed file. Raises: DataError."""
-    if images.packed():
-        return [BEGINNING]
+    """Return where every `step` images of a file that is not packed begin. Raises: DataError."""
     with images.open() as pixels:
         count = _images_header(pixels, images.name)
     return [Place(row) for row in range(1, count + 1, step)] or [BEGINNING]

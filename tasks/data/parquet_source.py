@@ -9,28 +9,27 @@ import pyarrow.parquet as pq
 from tasks.data import digits
 from tasks.data.addresses import for_arrow
 from tasks.data.digits import Digits
-from tasks.data.streams import Stream, explained
+from tasks.data.streams import Probe, explained
 from tasks.data.tables import BEGINNING, Batch, NotDigitsError, Place, Table, row_numbers, sorted_out
 from tasks.errors import DataError
 
 MAGIC = b"PAR1"
 
 
-def table(stream: Stream) -> Table:
+def table(probe: Probe) -> Table:
     """Return the table of a file.
 
     Raises: NotDigitsError if it has other columns; DataError if it is packed, or only some digits have labels.
     """
-    path = stream.path
-    with explained(stream.name), path.open("rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:
-            raise DataError(
-                "Parquet inside a zip or gzip is not read",
-                file=stream.name,
-                expected="the Parquet file itself",
-                received="it packed",
-                remedy="unpack it",
-            )
+    stream, path = probe.stream, probe.stream.path
+    if probe.packed:
+        raise DataError(
+            "Parquet inside a zip or gzip is not read",
+            file=stream.name,
+            expected="the Parquet file itself",
+            received="it packed",
+            remedy="unpack it",
+        )
     try:
         with explained(stream.name):
             next(digits.batches(path), None)

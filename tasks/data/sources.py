@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tasks.data import csv_source, downloads, idx_source, parquet_source, sample_source
 from tasks.data.addresses import expanded, reached
-from tasks.data.streams import ZIP, Stream, explained, in_folder, in_zip
+from tasks.data.streams import ZIP, Probe, Stream, explained, in_folder, in_zip
 from tasks.data.tables import Kind, NotDigitsError, SplitName, Table
 from tasks.errors import DataError
 from tasks.settings import Settings
@@ -86,30 +86,29 @@ def tables_in(path: Path) -> list[Table]:
     Files without digits are passed over, unless their name promises some.
     Raises: DataError if there is none, or one is not as it should be.
     """
-    return tables_of(streams_in(path), path.name)
+    return tables_of((stream.probe() for stream in streams_in(path)), path.name)
 
 
-def tables_of(streams: Iterable[Stream], where: str) -> list[Table]:
+def tables_of(probes: Iterable[Probe], where: str) -> list[Table]:
     """Return the tables as `tables_in`, of files that are listed already. where: what messages call the whole."""
     tables: list[Table] = []
-    images: list[Stream] = []
-    labels: list[Stream] = []
+    images: list[Probe] = []
+    labels: list[Probe] = []
     passed_over: dict[str, NotDigitsError] = {}
-    for stream in streams:
-        head = stream.head()
+    for probe in probes:
         try:
-            if head.startswith(idx_source.IMAGES):
-                images.append(stream)
-            elif head.startswith(idx_source.LABELS):
-                labels.append(stream)
-            elif head.startswith(parquet_source.MAGIC):
-                tables.append(parquet_source.table(stream))
+            if probe.head.startswith(idx_source.IMAGES):
+                images.append(probe)
+            elif probe.head.startswith(idx_source.LABELS):
+                labels.append(probe)
+            elif probe.head.startswith(parquet_source.MAGIC):
+                tables.append(parquet_source.table(probe))
             else:
-                tables.append(_csv_table(stream, head))
+                tables.append(_csv_table(probe))
         except NotDigitsError as error:
-            if begins(stream.name, "train", *TEST):
+            if begins(probe.stream.name, "train", *TEST):
                 raise
-            passed_over[stream.base] = error
+            passed_over[probe.stream.base] = error
     tables += idx_source.tables(images, labels)
     if not tables:
         raise _no_digits(where, passed_over)
@@ -150,8 +149,9 @@ def _no_digits(where: str, passed_over: dict[str, NotDigitsError]) -> DataError:
     return DataError("no digits are in it", file=where, expected=DIGITS, received=names or "nothing", remedy=REMEDY)
 
 
-def _csv_table(stream: Stream, head: bytes) -> Table:
+def _csv_table(probe: Probe) -> Table:
     """Return the table of a file that is nothing else. Raises: DataError that says what its name promises instead."""
+    stream, head = probe.stream, probe.head
     if re.search(r"ubyte(\.gz)?$", stream.base.lower()):
         raise idx_source.wrong_magic(head, stream.name)
     if head.startswith(ZIP):
@@ -163,7 +163,7 @@ def _csv_table(stream: Stream, head: bytes) -> Table:
             remedy="give the zip itself",
         )
     try:
-        return csv_source.table(stream, head)
+        return csv_source.table(probe)
     except NotDigitsError as error:
         if stream.base.lower().endswith(".zip"):
             raise NotDigitsError(

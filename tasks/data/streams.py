@@ -43,37 +43,46 @@ class Stream:
     @contextlib.contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """Open it for its unpacked bytes. Raises: DataError, also for trouble in the middle of reading."""
-        with explained(self.name), contextlib.ExitStack() as stack:
-            file: BinaryIO = stack.enter_context(self.path.open("rb"))
-            if self.member is not None:
-                archive = stack.enter_context(zipfile.ZipFile(file))
-                file = cast(BinaryIO, stack.enter_context(archive.open(self.member)))
-            yield stack.enter_context(unpacked(file))
+        with self._raw() as (file, _):
+            yield unpacked(file)
 
-    def packed(self) -> bool:
-        """Return whether it has to be unpacked from its beginning. Raises: DataError."""
-        if self.member is not None:
-            return True
+    def probe(self) -> "Probe":
+        """Open it once and look at its beginning. Raises: DataError."""
+        with self._raw() as (file, size):
+            contents = unpacked(file)
+            head = contents.read(HEAD)
+            is_gzip = contents is not file
+            if is_gzip and self.member is None:
+                # Of more than 4 GB too few: so is its own record of it.
+                file.seek(-4, os.SEEK_END)
+                size = int.from_bytes(file.read(4), "little")
+        return Probe(self, head, size, packed=is_gzip or self.member is not None)
+
+    @contextlib.contextmanager
+    def _raw(self) -> Iterator[tuple[BinaryIO, int]]:
+        """Open it as it is, perhaps gzipped; yield it with how many bytes that is."""
         with explained(self.name), self.path.open("rb") as file:
-            return file.read(len(GZIP)) == GZIP
+            if self.member is None:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(0)
+                yield file, size
+                return
+            with zipfile.ZipFile(file) as archive, archive.open(self.member) as member:
+                yield cast(BinaryIO, member), archive.getinfo(self.member).file_size
 
-    def size(self) -> int:
-        """Return how many bytes it has unpacked; too few of a gzip of more than 4 GB, as its own record is.
 
-        Raises: DataError.
-        """
-        with explained(self.name), self.path.open("rb") as file:
-            if self.member is not None:
-                with zipfile.ZipFile(file) as archive:
-                    return archive.getinfo(self.member).file_size
-            zipped = file.read(len(GZIP)) == GZIP
-            end = file.seek(-4 if zipped else 0, os.SEEK_END)
-            return int.from_bytes(file.read(4), "little") if zipped else end
+@dataclass(frozen=True)
+class Probe:
+    """What opening a stream once tells of it.
 
-    def head(self) -> bytes:
-        """Return the first bytes, at most HEAD. Raises: DataError."""
-        with self.open() as file:
-            return file.read(HEAD)
+    head: its first bytes, unpacked, at most HEAD. size: about how many bytes it has, unpacked. packed: whether it can
+    only be read from its beginning.
+    """
+
+    stream: Stream
+    head: bytes
+    size: int
+    packed: bool
 
 
 def unpacked(file: BinaryIO) -> BinaryIO:

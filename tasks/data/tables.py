@@ -87,6 +87,8 @@ class Table:
     paths: the files on disk that it is read from.
     names, pictures: of pictures, what messages call each of them, and the files; else empty.
     rows: about how many there are, where that is known without reading them all.
+    lines: whether its rows are the lines of its only file, as it lies on the disk: who reads that for another reason
+        can find where they begin.
     """
 
     split: SplitName
@@ -100,6 +102,7 @@ class Table:
     names: tuple[str, ...] = ()
     pictures: tuple[Stream, ...] = ()
     rows: int | None = None
+    lines: bool = False
 
     @staticmethod
     def of(
@@ -111,6 +114,7 @@ class Table:
         labelled: bool,
         columns: tuple[str, ...] | None = None,
         rows: int | None = None,
+        lines: bool = False,
         split: SplitName = "train",
     ) -> "Table":
         """Return the table of one file, or of several of which the first names it. To read an empty one is an error."""
@@ -124,6 +128,7 @@ class Table:
             kind=kind,
             paths=tuple(sorted({stream.path for stream in streams})),
             rows=rows,
+            lines=lines,
         )
 
 

@@ -10,15 +10,16 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.data.addresses import expanded, matching, reached, version
+from tasks.data.csv_source import BLOCK, RowFinder
 from tasks.data.sources import NAMED, TEST, begins, recognise, streams_in, tables_of
-from tasks.data.streams import Stream, explained
-from tasks.data.tables import Table
+from tasks.data.streams import Probe, Stream, explained
+from tasks.data.tables import Place, Table
 from tasks.errors import DataError
-from tasks.scoring.picture_tables import is_picture, picture_table
+from tasks.scoring.picture_tables import is_picture, picture_table, promises_picture
 from tasks.settings import Settings
 from tasks.store import unwritable
 
@@ -54,16 +55,15 @@ def tables_to_score(inputs: Sequence[str], settings: Settings, spool: Path) -> l
         if name in NAMED:
             tables.append(recognise(name, settings).tables["test"])
             continue
-        streams = list(_streams(name, spool))
-        shown = [stream for stream in streams if is_picture(stream)]
-        pictures += shown
-        picture_names += [_name(name, stream.base, len(streams)) for stream in shown]
-        rest = [stream for stream in streams if stream not in shown]
+        shown, probes = _sorted_out(_streams(name, spool))
         if shown:
-            for stream in rest:
-                log.warning("%s: not read: it is no picture", stream.name)
+            count = len(shown) + len(probes)
+            pictures += shown
+            picture_names += [_name(name, stream.base, count) for stream in shown]
+            for probe in probes:
+                log.warning("%s: not read: it is no picture", probe.stream.name)
         else:
-            chosen = _to_score(tables_of(rest, name), name)
+            chosen = _to_score(tables_of(probes, name), name)
             tables += [replace(table, file=_name(name, _base(table.file), len(chosen))) for table in chosen]
     tables = _shortened(tables)
     if pictures:
@@ -71,23 +71,63 @@ def tables_to_score(inputs: Sequence[str], settings: Settings, spool: Path) -> l
     return tables
 
 
-def content(tables: Iterable[Table]) -> str:
-    """Return a sha256 over names and contents of all files: the same wherever they lie. Raises: DataError."""
+@dataclass(frozen=True)
+class Survey:
+    """What reading all of the inputs tells.
+
+    digest: sha256 over names and contents of all files, the same wherever they lie. places: where the shards of a table
+    begin, by its index, as far as the reading told.
+    """
+
+    digest: str
+    places: dict[int, list[Place]]
+
+
+def survey(tables: Sequence[Table], shard_rows: int | None = None) -> Survey:
+    """Read every file once, but for those at addresses, whose store tells them apart.
+
+    shard_rows: of a shard, for the places. Raises: DataError.
+    """
     digest = hashlib.sha256()
-    for table in tables:
+    places: dict[int, list[Place]] = {}
+    for index, table in enumerate(tables):
+        finder = RowFinder(shard_rows) if shard_rows and table.lines else None
         for path in table.paths:
+            # To fetch what is at an address twice would cost more than scoring it.
+            content = version(path)
+            if not content:
+                content = _sha256(path, finder)
+                if finder:
+                    places[index] = finder.places
             # Of names that are no text, too: a file system takes any bytes.
-            digest.update(os.fsencode(f"{table.file}\0{path.name}\0{_content(path)}\n"))
+            digest.update(os.fsencode(f"{table.file}\0{path.name}\0{content}\n"))
+    return Survey(digest.hexdigest(), places)
+
+
+def _sha256(path: Path, finder: RowFinder | None) -> str:
+    digest = hashlib.sha256()
+    with explained(path.name), path.open("rb") as file:
+        while chunk := file.read(BLOCK):
+            digest.update(chunk)
+            if finder:
+                finder.feed(chunk)
     return digest.hexdigest()
 
 
-def _content(path: Path) -> str:
-    with explained(path.name):
-        # To fetch what is at an address twice would cost more than scoring it.
-        if at_address := version(path):
-            return at_address
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+def _sorted_out(streams: Iterable[Stream]) -> tuple[list[Stream], list[Probe]]:
+    """Sort files into pictures and others. What has the name of a picture is not opened."""
+    pictures: list[Stream] = []
+    others: list[Probe] = []
+    for stream in streams:
+        if promises_picture(stream):
+            pictures.append(stream)
+            continue
+        probe = stream.probe()
+        if is_picture(probe):
+            pictures.append(stream)
+        else:
+            others.append(probe)
+    return pictures, others
 
 
 def _streams(name: str, spool: Path) -> Iterator[Stream]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.data.digits import SIDE, Digits
-from tasks.data.streams import Stream
+from tasks.data.streams import Probe, Stream
 from tasks.data.tables import BEGINNING, Batch, Fault, Place, Table
 from tasks.errors import DataError
 
@@ -26,12 +26,14 @@ LABEL_IN_NAME = re.compile(r"[0-9](?![0-9])")
 BATCH = 100  # pictures
 
 
-def is_picture(stream: Stream) -> bool:
-    """Tell by the first bytes whether a file is a picture; a name that promises one is taken at its word.
+def promises_picture(stream: Stream) -> bool:
+    """Tell whether a file has the name of a picture. Where it does not keep that promise, reading it says so."""
+    return stream.base.lower().endswith(ENDINGS)
 
-    Where such a file does not keep its promise, reading it says so.
-    """
-    return stream.base.lower().endswith(ENDINGS) or PICTURE.match(stream.head()[:12]) is not None
+
+def is_picture(probe: Probe) -> bool:
+    """Tell by the first bytes whether a file is a picture."""
+    return PICTURE.match(probe.head) is not None
 
 
 def picture_table(streams: Sequence[Stream], names: Sequence[str]) -> Table:

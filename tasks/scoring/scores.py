@@ -18,7 +18,7 @@ import numpy as np
 from annotated_types import Interval
 
 from tasks.data.addresses import expanded, is_remote
-from tasks.data.tables import Table
+from tasks.data.tables import Place, Table
 from tasks.errors import DriftError
 from tasks.judging import drift, statistics
 from tasks.judging.calibration import Calibration, Expected
@@ -26,8 +26,8 @@ from tasks.judging.drift import Profile
 from tasks.judging.statistics import Accuracy
 from tasks.models.scorer import PROFILE, default_model
 from tasks.scoring import outputs, processes, shards
-from tasks.scoring.inputs import content
-from tasks.scoring.shards import Job, Shard
+from tasks.scoring.inputs import survey
+from tasks.scoring.shards import Job, Piece, Shard
 from tasks.scoring.writing import writing
 from tasks.store import Artifact, Draft, Store
 
@@ -54,13 +54,22 @@ class Options:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done: the job for those who score, and what its scores will be published as."""
+    """What is to be done: the job for those who score, and what its scores will be published as.
+
+    places: where shards begin, as in `Survey`. shared: whether several processes score.
+    """
 
     job: Job
     package: Artifact
     options: Options
     made_from: dict[str, Any]
     fresh: bool
+    places: dict[int, list[Place]]
+    shared: bool
+
+    def pieces(self) -> list[Piece]:
+        """Divide what is left of the job. Raises: DataError."""
+        return shards.pieces(self.job, self.places, self.shared)
 
 
 @dataclass(frozen=True)
@@ -105,20 +114,22 @@ def plan(
     *,
     taken_from: Sequence[Artifact] = (),
     shards_in: str | None = None,
-    threads: int = 1,
+    workers: int = 1,
+    shared: bool = False,
     fresh: bool = False,
 ) -> Plan:
     """Plan how the tables are to be scored.
 
     taken_from: artifacts that the tables are of. shards_in: where shards are kept until all are done, for machines that
-    do not share the artifacts. threads: of the model, in each process.
+    do not share the artifacts. workers: processes that score at the same time. shared: whether each shard is a piece.
     Raises: DataError; StoreError, also where the model is not what was packaged.
     """
     temperature = calibration_of(package).temperature
     reference_of(package)  # what is wrong with it is to be known before the work
     # Whether drift stops a run decides no score.
     parameters = {name: value for name, value in asdict(options).items() if name != "on_drift"}
-    parameters["content"] = content(tables)
+    surveyed = survey(tables, options.shard_rows if shared else None)
+    parameters["content"] = surveyed.digest
     made_from: dict[str, Any] = {
         "code": __name__,
         "parameters": parameters,
@@ -136,9 +147,9 @@ def plan(
         shard_rows=options.shard_rows,
         review_below=options.review_below,
         on_bad_row=options.on_bad_row,
-        threads=threads,
+        threads=processes.threads_per_worker(workers),
     )
-    return Plan(job, package, options, made_from, fresh)
+    return Plan(job, package, options, made_from, fresh, surveyed.places, shared)
 
 
 def published(store: Store, planned: Plan) -> Artifact | None:
@@ -202,11 +213,12 @@ def score_tables(
         options,
         taken_from=taken_from,
         shards_in=shards_in,
-        threads=processes.threads_per_worker(workers),
+        workers=workers,
+        shared=workers > 1,
         fresh=fresh,
     )
     if not published(store, planned):
-        calls = [(planned.job, piece) for piece in shards.pieces(planned.job, shared=workers > 1)]
+        calls = [(planned.job, piece) for piece in planned.pieces()]
         if workers == 1:
             for call in calls:
                 shards.score_piece(*call, tell)

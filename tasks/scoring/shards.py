@@ -113,17 +113,18 @@ class Shard:
     faults: list[Fault]
 
 
-def pieces(job: Job, shared: bool) -> list[Piece]:
+def pieces(job: Job, known_places: Mapping[int, list[Place]], shared: bool) -> list[Piece]:
     """Divide what is left of a job: by tables, or by shards where several processes share it or some are done.
 
-    A table that cannot be entered in its middle stays whole. Raises: DataError.
+    A table that cannot be entered in its middle stays whole. known_places: where shards begin, by the table's index; of
+    tables that are not among them it is found out. Raises: DataError.
     """
     left = []
     for index, table in enumerate(job.tables):
         if not shared and not finished_shard(job, index, 0):
             left.append(Piece(index))
             continue
-        places = table.places(job.shard_rows)
+        places = known_places.get(index) or table.places(job.shard_rows)
         if len(places) > 1:
             missing = [place for number, place in enumerate(places) if not finished_shard(job, index, number)]
             left += [Piece(index, place, whole=False) for place in missing]

@@ -4,6 +4,7 @@ import gzip
 import io
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from tasks.data import digits
 from tasks.data.tables import Table
 from tasks.errors import DataError
-from tasks.scoring.inputs import content, spool_folder, tables_to_score
+from tasks.scoring.inputs import spool_folder, survey, tables_to_score
 from tasks.settings import Settings
 from tests import making
 
@@ -130,8 +131,46 @@ def test_content_tells_inputs_apart_wherever_they_lie(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         csv(tmp_path / folder / "test.csv")
-    first, same = (content(tables(tmp_path / folder / "test.csv", folder=tmp_path)) for folder in ("a", "b"))
+    first, same = (survey(tables(tmp_path / folder / "test.csv", folder=tmp_path)).digest for folder in ("a", "b"))
     assert first == same
     with (tmp_path / "b" / "test.csv").open("ab") as file:
         file.write(b"0," * 783 + b"0\n")
-    assert content(tables(tmp_path / "b" / "test.csv", folder=tmp_path)) != first
+    assert survey(tables(tmp_path / "b" / "test.csv", folder=tmp_path)).digest != first
+
+
+def opens(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """A list that grows by each opening of a file from now on."""
+    opened: list[Path] = []
+    real = Path.open
+
+    def counting(self: Path, *arguments: Any, **options: Any) -> Any:
+        if self == path:
+            opened.append(self)
+        return real(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", counting)
+    return opened
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [(csv, "test.csv"), (csv, "test.csv.gz"), (idx, "t10k-images-idx3-ubyte")],
+    ids=["CSV", "gzipped CSV", "IDX"],
+)
+def test_an_input_is_recognised_by_one_look_and_read_once_more_before_it_is_scored(  # type: ignore[no-untyped-def]
+    make, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make(tmp_path / name)
+    opened = opens(path, monkeypatch)
+    (table,) = tables(path, folder=tmp_path)
+    assert len(opened) == 2  # once to see whether it is a zip
+    survey([table], shard_rows=10)
+    assert len(opened) == 3
+
+
+@pytest.mark.parametrize("shard_rows", [7, 10, 30])
+def test_the_one_reading_of_a_csv_tells_where_its_shards_begin(shard_rows: int, tmp_path: Path) -> None:
+    both = tables(csv(tmp_path / "a.csv"), csv(tmp_path / "b.csv.gz"), folder=tmp_path)
+    surveyed = survey(both, shard_rows)
+    assert surveyed.places == {0: both[0].places(shard_rows)}  # what is packed has only a beginning
+    assert surveyed.digest == survey(both).digest

@@ -104,7 +104,7 @@ def test_what_was_scored_before_a_kill_is_not_scored_again(
             parquet.write_bytes(b"torn")
         else:
             manifest.unlink()
-    left = shards.pieces(planned.job, shared=False)
+    left = planned.pieces()
     assert len(left) == (1 if 0 not in finished else 5 - len(finished))
     for piece in left:
         shards.score_piece(planned.job, piece)
