@@ -19,10 +19,10 @@ from tasks.data.tables import about_rows
 from tasks.errors import DigitsError, FetchError, StoreError
 from tasks.progress import rows_in_lines
 from tasks.registry import package_of
-from tasks.scoring import inbox
+from tasks.scoring import inbox, scores
 from tasks.scoring.inbox import Claim, Inbox, printable
 from tasks.scoring.inputs import spool_folder, tables_to_score
-from tasks.scoring.scores import Options, ScoresMetrics, score_tables
+from tasks.scoring.scores import Options, ScoresMetrics
 from tasks.stage import stage
 from tasks.store import Artifact, Store
 from tasks.words import counted
@@ -85,11 +85,11 @@ def settle(store: Store, package: Artifact, claim: Claim, options: Options, work
     """Bring one file to its end; what goes wrong with it does not keep the others waiting."""
     name = claim.printable_name
     try:
-        scores = score_file_stage(store, package, claim, options, workers)
-        claim.deliver(scores)
-        metrics = scores.measured(ScoresMetrics)
+        answers = score_file_stage(store, package, claim, options, workers)
+        claim.deliver(answers)
+        metrics = answers.measured(ScoresMetrics)
         log.info("%s: %s rows to outbox/, %s to review", name, f"{metrics.rows:,}", f"{metrics.review:,}")
-        return Outcome(claim, scores=scores)
+        return Outcome(claim, scores=answers)
     except (OSError, StoreError, FetchError) as error:
         log.error("%s: left to a later run: %s", name, printable(str(error)))
         claim.put_off()
@@ -109,7 +109,7 @@ def score_file(store: Store, package: Artifact, claim: Claim, options: Options, 
     with spool_folder(store.root) as spool:
         tables = tables_to_score([str(claim.file)], settings.load(), spool)
         tell = rows_in_lines(about_rows(tables))
-        return score_tables(store, package, tables, options, workers=workers, tell=tell)
+        return scores.carry_out(store, scores.plan(store, package, tables, options, workers=workers), tell)
 
 
 score_file_stage = stage(score_file, run_name="{claim.printable_name}")

@@ -51,7 +51,7 @@ def score(
     package = package_of(store, model)
     with spool_folder(store.root) as spool:
         tables = tables_to_score(inputs, configuration, spool)
-        planned = plan(store, package, tables, options, shards_in=shards_in, workers=workers, shared=True)
+        planned = plan(store, package, tables, options, shards_in=shards_in, workers=workers, by_shard=True)
         if not scores.published(store, planned):
             calls = [(planned.job, piece) for piece in planned.pieces()]
             cluster = dask(workers, address) if runner == "dask" else None

@@ -8,7 +8,7 @@ from tasks.data.sources import tables_in
 from tasks.data.tables import about_rows
 from tasks.progress import rows_in_lines
 from tasks.scoring import scores, shards
-from tasks.scoring.scores import Options, score_tables
+from tasks.scoring.scores import Options
 from tasks.scoring.shards import Job, Piece
 from tasks.stage import stage
 from tasks.store import Artifact, Store
@@ -20,8 +20,8 @@ def score(store: Store, package: Artifact, prepared: Artifact, *, fresh: bool = 
     if not test.exists():
         return None
     tables = tables_in(test)
-    tell = rows_in_lines(about_rows(tables))
-    return score_tables(store, package, tables, Options(), taken_from=[prepared], tell=tell, fresh=fresh)
+    planned = scores.plan(store, package, tables, Options(), taken_from=[prepared], fresh=fresh)
+    return scores.carry_out(store, planned, rows_in_lines(about_rows(tables)))
 
 
 def score_piece(job: Job, piece: Piece) -> int:

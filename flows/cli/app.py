@@ -149,8 +149,8 @@ def _scored(given: Sequence[str], model: str, options: "Options", workers: int, 
     from tasks.data.tables import about_rows
     from tasks.progress import rows_progress
     from tasks.registry import package_of
+    from tasks.scoring import scores
     from tasks.scoring.inputs import spool_folder, tables_to_score
-    from tasks.scoring.scores import score_tables
 
     here = settings.load()
     store = Store(here.artifacts)
@@ -158,7 +158,8 @@ def _scored(given: Sequence[str], model: str, options: "Options", workers: int, 
     with spool_folder(store.root) as spool:
         tables = tables_to_score(given, here, spool)
         with rows_progress(about_rows(tables)) as tell:
-            return score_tables(store, package, tables, options, shards_in=shards_in, workers=workers, tell=tell)
+            planned = scores.plan(store, package, tables, options, shards_in=shards_in, workers=workers)
+            return scores.carry_out(store, planned, tell)
 
 
 @app.command()

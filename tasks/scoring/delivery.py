@@ -22,17 +22,11 @@ def check_writable(output: str, force: bool) -> None:
     with reached(output):
         exists = path.exists()
     if exists and not force:
-        raise UsageError(
-            "there is such a file already",
-            file=output,
-            remedy="name another, or overwrite it by --force",
-        )
+        remedy = "name another, or overwrite it by --force"
+        raise UsageError("there is such a file already", file=output, remedy=remedy)
     if not is_remote(path) and not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
-        raise StoreError(
-            "the folder of the output cannot be written",
-            file=output,
-            expected="a folder that you may write to",
-        )
+        expected = "a folder that you may write to"
+        raise StoreError("the folder of the output cannot be written", file=output, expected=expected)
 
 
 def deliver(scores: Artifact, output: str) -> None:

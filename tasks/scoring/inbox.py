@@ -37,31 +37,16 @@ CRASHES = 3  # that a file may be the cause of
 RESULT, REASON, LOCK, TRIES = ".result.csv", ".reason.txt", ".lock", ".tries"
 
 
-@dataclass(frozen=True)
 class Inbox:
     """The folders below `root`, which have to be on one file system."""
 
-    root: Path
-
-    @property
-    def inbox(self) -> Path:
-        return self.root / "inbox"
-
-    @property
-    def outbox(self) -> Path:
-        return self.root / "outbox"
-
-    @property
-    def done(self) -> Path:
-        return self.root / "done"
-
-    @property
-    def failed(self) -> Path:
-        return self.root / "failed"
-
-    @property
-    def working(self) -> Path:
-        return self.root / "working"
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.inbox = root / "inbox"
+        self.working = root / "working"
+        self.outbox = root / "outbox"
+        self.done = root / "done"
+        self.failed = root / "failed"
 
 
 @dataclass(frozen=True)

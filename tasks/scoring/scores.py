@@ -56,7 +56,7 @@ class Options:
 class Plan:
     """What is to be done: the job for those who score, and what its scores will be published as.
 
-    places: where shards begin, as in `Survey`. shared: whether several processes score.
+    places: where shards begin, as in `Survey`. workers: processes that score. by_shard: whether each shard is a piece.
     """
 
     job: Job
@@ -65,11 +65,12 @@ class Plan:
     made_from: dict[str, Any]
     fresh: bool
     places: dict[int, list[Place]]
-    shared: bool
+    workers: int
+    by_shard: bool
 
     def pieces(self) -> list[Piece]:
         """Divide what is left of the job. Raises: DataError."""
-        return shards.pieces(self.job, self.places, self.shared)
+        return shards.pieces(self.job, self.places, self.by_shard)
 
 
 @dataclass(frozen=True)
@@ -115,26 +116,25 @@ def plan(
     taken_from: Sequence[Artifact] = (),
     shards_in: str | None = None,
     workers: int = 1,
-    shared: bool = False,
+    by_shard: bool = False,
     fresh: bool = False,
 ) -> Plan:
     """Plan how the tables are to be scored.
 
     taken_from: artifacts that the tables are of. shards_in: where shards are kept until all are done, for machines that
-    do not share the artifacts. workers: processes that score at the same time. shared: whether each shard is a piece.
+    do not share the artifacts. workers: processes that score at the same time. by_shard: whether each shard is to be a
+    piece of its own, as it is where several processes score.
     Raises: DataError; StoreError, also where the model is not what was packaged.
     """
     temperature = calibration_of(package).temperature
     reference_of(package)  # what is wrong with it is to be known before the work
     # Whether drift stops a run decides no score.
     parameters = {name: value for name, value in asdict(options).items() if name != "on_drift"}
-    surveyed = survey(tables, options.shard_rows if shared else None)
+    by_shard = by_shard or workers > 1
+    surveyed = survey(tables, options.shard_rows if by_shard else None)
     parameters["content"] = surveyed.digest
-    made_from: dict[str, Any] = {
-        "code": __name__,
-        "parameters": parameters,
-        "inputs": [package, *taken_from],
-    }
+    inputs = [package, *taken_from]
+    made_from: dict[str, Any] = {"code": __name__, "parameters": parameters, "inputs": inputs}
     planned = store.planned("scores", **made_from)
     digest = planned if isinstance(planned, str) else planned.id
     shards_root = expanded(shards_in) if shards_in else store.root / ".scratch"
@@ -149,7 +149,7 @@ def plan(
         on_bad_row=options.on_bad_row,
         threads=processes.threads_per_worker(workers),
     )
-    return Plan(job, package, options, made_from, fresh, surveyed.places, shared)
+    return Plan(job, package, options, made_from, fresh, surveyed.places, workers, by_shard)
 
 
 def published(store: Store, planned: Plan) -> Artifact | None:
@@ -189,41 +189,19 @@ def publish(store: Store, planned: Plan) -> Artifact:
     return scores
 
 
-def score_tables(
-    store: Store,
-    package: Artifact,
-    tables: Sequence[Table],
-    options: Options,
-    *,
-    taken_from: Sequence[Artifact] = (),
-    shards_in: str | None = None,
-    workers: int = 1,
-    tell: Callable[[int], None] = lambda rows: None,
-    fresh: bool = False,
-) -> Artifact:
-    """Plan, score and publish, in this process or in several.
+def carry_out(store: Store, planned: Plan, tell: Callable[[int], None] = lambda rows: None) -> Artifact:
+    """Score what is left of a plan, in this process or in as many as it is made for, and publish it.
 
     tell: called with the number of rows gone through since the last call.
     Raises: DataError, DriftError, StoreError.
     """
-    planned = plan(
-        store,
-        package,
-        tables,
-        options,
-        taken_from=taken_from,
-        shards_in=shards_in,
-        workers=workers,
-        shared=workers > 1,
-        fresh=fresh,
-    )
     if not published(store, planned):
         calls = [(planned.job, piece) for piece in planned.pieces()]
-        if workers == 1:
+        if planned.workers == 1:
             for call in calls:
                 shards.score_piece(*call, tell)
         else:
-            for rows in processes.call_in_workers(shards.score_piece, calls, workers):
+            for rows in processes.call_in_workers(shards.score_piece, calls, planned.workers):
                 tell(rows)
     return publish(store, planned)
 

@@ -113,15 +113,15 @@ class Shard:
     faults: list[Fault]
 
 
-def pieces(job: Job, known_places: Mapping[int, list[Place]], shared: bool) -> list[Piece]:
-    """Divide what is left of a job: by tables, or by shards where several processes share it or some are done.
+def pieces(job: Job, known_places: Mapping[int, list[Place]], by_shard: bool) -> list[Piece]:
+    """Divide what is left of a job: by shards if wanted or where some are done, else by tables.
 
     A table that cannot be entered in its middle stays whole. known_places: where shards begin, by the table's index; of
     tables that are not among them it is found out. Raises: DataError.
     """
     left = []
     for index, table in enumerate(job.tables):
-        if not shared and not finished_shard(job, index, 0):
+        if not by_shard and not finished_shard(job, index, 0):
             left.append(Piece(index))
             continue
         places = known_places.get(index) or table.places(job.shard_rows)

@@ -12,7 +12,7 @@ import pytest
 from tasks.scoring import inbox
 from tasks.scoring.inbox import Claim, Inbox
 from tasks.scoring.inputs import tables_to_score
-from tasks.scoring.scores import Options, score_tables
+from tasks.scoring.scores import Options, carry_out, plan
 from tasks.settings import Settings
 from tasks.store import Artifact, Store
 from tests import making
@@ -34,7 +34,8 @@ def scores(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     folder = tmp_path_factory.mktemp("scores")
     path = making.write_csv(folder / "a.csv", making.unlabelled(making.digits(20)))
     tables = tables_to_score([str(path)], Settings(home=folder), folder)
-    return score_tables(Store(chain.store.root), chain.package, tables, Options())
+    store = Store(chain.store.root)
+    return carry_out(store, plan(store, chain.package, tables, Options()))
 
 
 def put(folders: Inbox, *names: str) -> None:

@@ -12,7 +12,7 @@ from tasks.errors import DataError, DriftError
 from tasks.models.scorer import Scorer, default_model
 from tasks.scoring import scores, shards
 from tasks.scoring.inputs import tables_to_score
-from tasks.scoring.scores import Options, ScoresMetrics, score_tables
+from tasks.scoring.scores import Options, ScoresMetrics
 from tasks.settings import Settings
 from tasks.store import Artifact, Store
 from tests import making
@@ -27,7 +27,8 @@ def tables_of(path: Path) -> list[Table]:
 
 def score(chain: Chain, path: Path, store: Store, *, workers: int = 1, **options: object) -> Artifact:
     """Scores in a store of their own, by the chain's package."""
-    return score_tables(store, chain.package, tables_of(path), Options(**options), workers=workers)  # type: ignore[arg-type]
+    planned = scores.plan(store, chain.package, tables_of(path), Options(**options), workers=workers)  # type: ignore[arg-type]
+    return scores.carry_out(store, planned)
 
 
 def files(published: Artifact) -> dict[str, bytes]:
@@ -136,7 +137,7 @@ def test_several_tables_are_told_apart_by_their_names(chain: Chain, tmp_path: Pa
     for path, rows in zip(paths, (slice(0, 20), slice(20, 50)), strict=True):
         making.write_csv(path, making.unlabelled(DIGITS[rows]))
     tables = tables_to_score([str(path) for path in paths], Settings(home=tmp_path), tmp_path)
-    published = score_tables(store, chain.package, tables, Options())
+    published = scores.carry_out(store, scores.plan(store, chain.package, tables, Options()))
     lines = (published.path / "submission.csv").read_text().splitlines()
     assert lines[1].startswith("a.csv:1,")
     assert lines[21].startswith("b.csv:1,")
