@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -15,8 +16,10 @@ T = TypeVar("T")
 
 
 def as_json(value: Any, indent: int | None = None) -> bytes:
-    """Return a dataclass as JSON. What has no UTF-8, such as odd bytes of a file's name, becomes a question mark."""
-    return json.dumps(asdict(value), indent=indent, ensure_ascii=False).encode(errors="replace")
+    """Return a dataclass as JSON. Bytes of a file's name that are no UTF-8 are written as Python shows them."""
+    text = json.dumps(asdict(value), indent=indent, ensure_ascii=False)
+    # The backslash is doubled, for JSON: a lone surrogate by its number is none.
+    return re.sub("[\ud800-\udfff]", lambda match: f"\\\\u{ord(match[0]):x}", text).encode()
 
 
 def parsed(form: type[T], content: bytes, what: str, *, file: Path, row: int | None = None, remedy: str) -> T:
