@@ -19,7 +19,7 @@ def digits(
     """
     command = [sys.executable, "-c", program, *arguments]
     run = subprocess.run(
-        command, input=given, capture_output=True, timeout=180, env=environment(home, server), cwd=home
+        command, input=given, capture_output=True, timeout=600, env=environment(home, server), cwd=home
     )
     return subprocess.CompletedProcess(command, run.returncode, run.stdout.decode(), run.stderr.decode())
 

@@ -1,7 +1,8 @@
-"""What a person is told at the end of a run, in a few lines."""
+"""The few lines that a command prints at the end of a run."""
 
 from typing import TYPE_CHECKING, Any
 
+from flows.cli.terminal import percent
 from tasks.judging.evaluation import Evaluation
 from tasks.reports.tuning import Tuned
 from tasks.store import Artifact
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def train_summary(data: str, trained: "Trained") -> str:
-    """Data (as the call named it), verdict, accuracy, champion or not and why, and where to look."""
+    """Return data (as the call named it), verdict, accuracy, champion or not and why, and where to look."""
     lines = {
         "data": _data(data, trained.prepared),
         "validation": _validation(trained.validation),
@@ -28,17 +29,17 @@ def train_summary(data: str, trained: "Trained") -> str:
 
 
 def score_summary(scores: Artifact, output: str | None, seconds: float) -> str:
-    """Rows, classes, what to review and what that leaves wrong, drift, and where to look.
+    """Return rows, classes, what to review and what that leaves wrong, drift, and where to look.
 
     output: as the call named it. seconds: what it took, from the first row to the last file.
     """
-    found = scores.metrics
+    metrics = scores.metrics
     lines = {
-        "rows": _rows(found, seconds),
-        "classes": "  ".join(f"{label}: {count:,}" for label, count in enumerate(found["class_counts"])),
-        "accuracy": _known(found),
-        "review": _review(found),
-        "drift": _drift(found["drift"]),
+        "rows": _rows(metrics, seconds),
+        "classes": "  ".join(f"{label}: {count:,}" for label, count in enumerate(metrics["class_counts"])),
+        "accuracy": _known(metrics),
+        "review": _review(metrics),
+        "drift": _drift(metrics["drift"]),
         "submission": str(scores.path / "submission.csv") if output in (None, "-") else str(output),
         "scores": str(scores.path),
     }
@@ -46,10 +47,10 @@ def score_summary(scores: Artifact, output: str | None, seconds: float) -> str:
 
 
 def tune_summary(tuning: Artifact) -> str:
-    """How many trials, how good the best of them is, and how it is run."""
+    """Return how many trials there were, how good the best of them is, and how it is run."""
     tuned = tuning.measured(Tuned)
     lines = {
-        "trials": f"{tuned.trials}, the best with {tuned.accuracy:.2%} of the validation part",
+        "trials": f"{tuned.trials}, the best with {percent(tuned.accuracy)} of the validation part",
         "report": str(tuning.path / "report.html"),
         "run it": f"digits run --recipe {tuning.path / 'recipe.json'}",
     }
@@ -63,18 +64,19 @@ def _data(data: str, prepared: Artifact) -> str:
 
 
 def _validation(validation: Artifact) -> str:
-    found = validation.metrics
-    return "; ".join([f"{found['verdict']} ({found['checks']} checks)", *found["warnings"]])
+    metrics = validation.metrics
+    return "; ".join([f"{metrics['verdict']} ({metrics['checks']} checks)", *metrics["warnings"]])
 
 
 def _accuracy(evaluation: Artifact) -> str:
     figures = evaluation.measured(Evaluation)
     low, high = figures.interval
     line = (
-        f"{figures.accuracy:.2%} of {figures.images:,} held-out digits (95 % sampling interval {low:.2%} to {high:.2%})"
+        f"{percent(figures.accuracy)} of {figures.images:,} held-out digits "
+        f"(95 % sampling interval {percent(low)} to {percent(high)})"
     )
     if figures.test:
-        line += f"; {figures.test.accuracy:.2%} of the {figures.test.images:,} labelled test digits"
+        line += f"; {percent(figures.test.accuracy)} of the {figures.test.images:,} labelled test digits"
     return line
 
 
@@ -86,41 +88,42 @@ def _model(evaluation: Artifact) -> str:
 
 
 def _package(package: Artifact) -> str:
-    found = package.metrics
-    form = found["forms"][found["default"]]
-    refused = [name for name, check in found["forms"].items() if not check["accepted"]]
+    metrics = package.metrics
+    form = metrics["forms"][metrics["default"]]
+    refused = [name for name, check in metrics["forms"].items() if not check["accepted"]]
     return (
-        f"{found['default']}, {form['agreement']:.2%} the same answers as Keras"
+        f"{metrics['default']}, {percent(form['agreement'])} the same answers as Keras"
         f"{''.join(f'; {name} refused, it loses too much' for name in refused)}"
     )
 
 
-def _rows(found: dict[str, Any], seconds: float) -> str:
-    rows = found["rows"]
+def _rows(metrics: dict[str, Any], seconds: float) -> str:
+    rows = metrics["rows"]
     rate = f", {rows / seconds:,.0f} a second" if seconds else ", found, nothing to do"
-    aside = f"; {found['quarantined']:,} set aside in quarantine.csv" if found["quarantined"] else ""
+    aside = f"; {metrics['quarantined']:,} set aside in quarantine.csv" if metrics["quarantined"] else ""
     return f"{rows:,}{rate}{aside}"
 
 
-def _known(found: dict[str, Any]) -> str | None:
-    """Where the input has labels."""
-    if not found["accuracy"]:
+def _known(metrics: dict[str, Any]) -> str | None:
+    """Return the accuracy where the input has labels."""
+    if not metrics["accuracy"]:
         return None
-    low, high = found["accuracy"]["interval"]
-    share, images = found["accuracy"]["accuracy"], found["accuracy"]["images"]
-    return f"{share:.2%} of {images:,} with a label (95 % sampling interval {low:.2%} to {high:.2%})"
+    low, high = metrics["accuracy"]["interval"]
+    share, images = metrics["accuracy"]["accuracy"], metrics["accuracy"]["images"]
+    return f"{percent(share)} of {images:,} with a label (95 % sampling interval {percent(low)} to {percent(high)})"
 
 
-def _review(found: dict[str, Any]) -> str:
-    """How many a person should look at, and what validation says of the others."""
-    review, expected = found["review"], found["expected"]
-    share = f" ({review / found['rows']:.2%})" if found["rows"] else ""
+def _review(metrics: dict[str, Any]) -> str:
+    """Return how many a person should look at, and what validation says of the others."""
+    review, expected = metrics["review"], metrics["expected"]
+    share = f" ({percent(review / metrics['rows'])})" if metrics["rows"] else ""
     promise = (
-        f"among the others {expected['wrong']:.2%} are expected to be wrong, at most {expected['wrong_at_most']:.2%}"
+        f"among the others {percent(expected['wrong'])} are expected to be wrong, "
+        f"at most {percent(expected['wrong_at_most'])}"
     )
     where = ", in review.csv" if review else ""
     return f"{review:,}{share} to look at{where}; {promise}, as measured on validation"
 
 
-def _drift(found: dict[str, Any]) -> str:
-    return "; ".join([found["verdict"], *found["reasons"]])
+def _drift(metrics: dict[str, Any]) -> str:
+    return "; ".join([metrics["verdict"], *metrics["reasons"]])

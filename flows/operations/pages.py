@@ -1,4 +1,4 @@
-"""What Prefect's UI shows of a run beside its tasks: Markdown and a picture, each with the artifact that it is of."""
+"""Pages of a run in Prefect's UI beside its tasks: Markdown and a picture, each with the artifact it is about."""
 
 import base64
 from typing import Any
@@ -12,7 +12,7 @@ from tasks.words import percent
 
 
 def of_validation(made: Artifact) -> None:
-    """The verdict, the checks and the warnings."""
+    """Show the verdict, the checks and the warnings."""
     found = made.metrics
     lines = [f"**{found['verdict']}**, {found['checks']} checks", *(f"- {warning}" for warning in found["warnings"])]
     _page("validation", made.name, [*lines, "", f"Data Docs: `{made.path / 'data_docs' / 'index.html'}`"])
@@ -40,7 +40,7 @@ def of_promotion(decision: Decision, report: Artifact) -> None:
 
 
 def of_scores(made: Artifact) -> None:
-    """How many there were, what to review, and whether they have drifted."""
+    """Show how many rows there were, what to review, and whether they have drifted."""
     found = made.metrics
     drift = "; ".join([found["drift"]["verdict"], *found["drift"]["reasons"]])
     lines = [
@@ -62,7 +62,7 @@ def _page(key: str, name: str, lines: list[str]) -> None:
 
 
 def _confusion(matrix: Any) -> str:
-    """An address that is the picture itself, so that it shows wherever the UI runs; on white, for a dark page."""
+    """Return an address that is the picture itself, which shows wherever the UI runs; on white, for a dark page."""
     import numpy as np
 
     from tasks.reports import figures
