@@ -31,18 +31,13 @@ app = typer.Typer(
 )
 
 Data = Annotated[
-    str,
-    typer.Option(
-        help="Learn from sample, mnist or kaggle, or from the zip, CSV, IDX or Parquet file or the folder of this path."
-    ),
+    str, typer.Option(help="Learn from sample, mnist, kaggle, or from this zip, CSV, IDX or Parquet file or folder.")
 ]
 Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Change a value of the recipe. Can be given several times."),
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a value of the recipe; repeatable.")
 ]
 MaxBadRows = Annotated[
-    float,
-    typer.Option(min=0, max=1, help="Leave out training rows that are not digits, up to this share of all of them."),
+    float, typer.Option(min=0, max=1, help="Leave out training rows that are not digits, up to this share of them.")
 ]
 Workers = Annotated[
     int, typer.Option(min=1, max=64, help="Fit with so many processes at the same time, each another member.")
@@ -71,9 +66,7 @@ def run(
     max_bad_rows: MaxBadRows = 0.001,
     refit: Annotated[
         bool,
-        typer.Option(
-            "--refit", help="After judging, fit again on training and validation part together, for the submission."
-        ),
+        typer.Option("--refit", help="Once judged, fit again on training and validation part, for the submission."),
     ] = False,
     workers: Workers = 1,
     fresh: Fresh = False,
@@ -93,13 +86,11 @@ def score(
         list[str],
         typer.Argument(
             metavar="INPUT…",
-            help="Score these tables (CSV, IDX, Parquet) and pictures, or folders, zips and patterns of them; "
-            "- is a CSV from standard input.",
+            help="Score CSV, IDX or Parquet, pictures, folders, zips or patterns of these; - is standard input, a CSV.",
         ),
     ],
     output: Annotated[
-        str | None,
-        typer.Option("--output", "-o", help="Copy submission.csv to this path; - writes it to standard output."),
+        str | None, typer.Option("--output", "-o", help="Copy submission.csv to this path; - is standard output.")
     ] = None,
     model: Annotated[str, typer.Option(help="Score with the package of this id.")] = "champion",
     review_below: Annotated[
@@ -109,12 +100,10 @@ def score(
         Literal["stop", "quarantine"], typer.Option(help="Stop at a row that is not a digit, or set it aside.")
     ] = "stop",
     on_drift: Annotated[
-        Literal["warn", "stop", "ignore"],
-        typer.Option(help="Warn or stop where the digits are not like those of training, or ignore it."),
+        Literal["warn", "stop", "ignore"], typer.Option(help="Do this where digits are unlike those of training.")
     ] = "warn",
     probabilities: Annotated[
-        bool,
-        typer.Option("--probabilities", help="Write the probabilities of all ten digits into the submission, too."),
+        bool, typer.Option("--probabilities", help="Write those of all ten digits into the submission, too.")
     ] = False,
     show: Annotated[
         bool, typer.Option("--show", help="Draw each picture beside what the model saw of it, in seen.png.")
@@ -124,16 +113,12 @@ def score(
         int, typer.Option(min=1, help="Score so many rows as one shard; what is done is not done again after a kill.")
     ] = 100_000,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output if it exists.")] = False,
-    flow: Annotated[
-        bool, typer.Option("--flow", help="Score as a run of Prefect, with a task for every shard.")
-    ] = False,
+    flow: Annotated[bool, typer.Option("--flow", help="Score in a run of Prefect, with a task a shard.")] = False,
     runner: Annotated[
-        Literal["processes", "dask"],
-        typer.Option(help="Score in processes of this machine, or, as a run of Prefect, on a Dask cluster."),
+        Literal["processes", "dask"], typer.Option(help="Score in processes of this machine or on a Dask cluster.")
     ] = "processes",
     address: Annotated[
-        str | None,
-        typer.Option(metavar="tcp://…", help="Use the Dask cluster at this address, not one of this machine's own."),
+        str | None, typer.Option(metavar="tcp://…", help="Use this Dask cluster, not one of this machine's own.")
     ] = None,
     shards_in: Annotated[
         str | None,
@@ -259,7 +244,7 @@ for command in (*artifacts.COMMANDS, *registry.COMMANDS, *operations.COMMANDS):
 
 
 def _check_call(data: str, names: Sequence[str] | None, changes: Sequence[str] | None) -> None:
-    """Raises: DigitsError for what is wrong with the call, before the seconds that Prefect takes to start."""
+    """Check the call before the seconds that Prefect takes to start. Raises: DigitsError."""
     from tasks.data import sources
     from tasks.training import recipes
 

@@ -35,9 +35,7 @@ def artifacts(
 
 
 def show(
-    artifact_id: Annotated[
-        str, typer.Argument(metavar="ID", help="Show the artifact of this id; its beginning, or kind/id, will do.")
-    ],
+    artifact_id: Annotated[str, typer.Argument(metavar="ID", help="An id, the beginning of one, or kind/id.")],
 ) -> None:
     """Show an artifact as YAML: how it was made, from what up to the source file, and what it holds."""
     store = open_store()

@@ -15,7 +15,7 @@ Auth = Annotated[
     typer.Option(
         envvar="DIGITS_AUTH",
         metavar="USER:PASSWORD",
-        help="Let the server ask for this password. Set it by the variable: other users can read a command's words.",
+        help="Let the server ask for this password. Others can read a command's words, but not the variable.",
     ),
 ]
 Webhook = Annotated[
@@ -77,7 +77,10 @@ def _home() -> settings.Settings:
 
 
 def _checked(webhook: str | None) -> str | None:
-    """Return the address, None for an empty one. Raises: UsageError without it, as who knows it can write there."""
+    """Return the address, None for an empty one.
+
+    Raises: UsageError, which does not repeat it: whoever knows it can write there.
+    """
     if webhook and not re.fullmatch(r"https?://[^/\s]+\S*", webhook):
         raise UsageError("the webhook is no address", expected="http://… or https://…", received="something else")
     return webhook or None

@@ -90,14 +90,9 @@ def diff(
 
 
 def gc(
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Remove nothing, only tell what would be removed.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")] = False,
     keep_days: Annotated[
-        int,
-        typer.Option(
-            min=0, max=36_500, help="Keep scores, comparisons, tunings and leftovers of killed runs for so many days."
-        ),
+        int, typer.Option(min=0, max=36_500, help="Keep scores, comparisons, tunings and leftovers so many days.")
     ] = 30,
 ) -> None:
     """Remove what nothing refers to. Champions, past ones too, stay with everything that they were made from."""
@@ -193,7 +188,7 @@ def _sentence(decision: "Decision") -> str:
 
 
 def _check_picture(output: Path, force: bool) -> None:
-    """Raises: UsageError, StoreError if no picture can be written there; before the work."""
+    """Check before the work that a picture can be written there. Raises: UsageError, StoreError."""
     if output.suffix.lower() != ".png":
         raise UsageError("this is no name of a picture", file=str(output), expected="one that ends in .png")
     if output.exists() and not force:

@@ -43,7 +43,7 @@ async def apply(client: "PrefectClient", webhook: str | None, lost_after: float)
     """Bring the server's automations up to date; those that people have added stay.
 
     webhook: address that is called with what people are to know; without one nobody is told.
-    lost_after: seconds without a heartbeat after which a run is taken for dead.
+    lost_after: seconds without a heartbeat after which a run is taken for dead; heartbeats come every 30 s.
     """
     wanted = [_lost(lost_after), _stuck(), *(_too_long(flow, longest) for flow, longest in LONGEST.items())]
     if webhook:

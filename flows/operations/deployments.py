@@ -23,21 +23,16 @@ QUEUES = {"training": 1, "scoring": None}  # runs at the same time
 TAG = "digitflow"  # of those that are ours to remove
 
 
-def check_file() -> None:
-    """Raises: UsageError if there is no prefect.yaml."""
-    if not FILE.exists():
-        raise UsageError("there are no deployments", file=str(FILE), remedy="run it from a clone of the project")
-
-
 def read(with_pool: bool) -> "list[RunnerDeployment]":
     """Read the deployments of prefect.yaml: for its work pool, or for a process that runs them itself.
 
-    Raises: UsageError if something in the file is not as it has to be.
+    Raises: UsageError if there is no such file, or something in it is not as it has to be.
     """
     import yaml
     from prefect.exceptions import PrefectException
 
-    check_file()
+    if not FILE.exists():
+        raise UsageError("there are no deployments", file=str(FILE), remedy="run it from a clone of the project")
     entry: Any = None
     try:
         deployments = []
@@ -89,13 +84,12 @@ def deploy(webhook: str | None, lost_after: float) -> None:
     webhook, lost_after: as `automations.apply` takes them.
     Raises: UsageError without deployments or with a wrong password; StoreError if no server answers.
     """
-    check_file()
+    deployments = read(with_pool=True)
     api, auth = os.environ["PREFECT_API_URL"], os.environ.get("PREFECT_API_AUTH_STRING")
     if not answers(api, auth):
         print(f"waiting for {api}", flush=True)
         if not await_answer(api, auth):
             raise StoreError(NO_ANSWER, file=api, remedy="start it, or mend PREFECT_API_URL")
-    deployments = read(with_pool=True)
     asyncio.run(_configure(webhook, lost_after))
     for deployment in deployments:
         deployment.apply()

@@ -26,12 +26,10 @@ PREFECT = (sys.executable, "-m", "prefect")
 
 @dataclass(frozen=True)
 class Operations:
-    """What is up, or is to be.
+    """The server and the worker of a home, as they are to be.
 
-    port: of the server, on 127.0.0.1.
-    auth: user:password that the server asks for.
-    webhook: address that is called with what people are to know.
-    lost_after: seconds without a heartbeat after which a run is taken for dead; heartbeats come every 30 s.
+    port: of the server, on 127.0.0.1. auth: user:password that it asks for.
+    webhook, lost_after: as `automations.apply` takes them.
     """
 
     settings: Settings
@@ -118,7 +116,6 @@ def _prepare(operations: Operations, with_pool: bool) -> "list[RunnerDeployment]
 
     Raises: UsageError.
     """
-    deployments.check_file()
     if operations.auth is not None and not all(operations.auth.partition(":")):
         raise UsageError("this is no user and password", expected="user:password", received="something else")
     if options := operations.server.saved_options():
@@ -130,7 +127,7 @@ def _prepare(operations: Operations, with_pool: bool) -> "list[RunnerDeployment]
 
 
 def _check_same(operations: Operations, options: dict[str, str]) -> None:
-    """Raises: UsageError if the server that is up is not the one that is asked for."""
+    """Check that the server that is up is the one that is asked for. Raises: UsageError."""
     if options["address"] != operations.address:
         raise UsageError(
             "the server that is up has another port", received=options["address"], remedy="end it by `digits down`"
@@ -144,7 +141,7 @@ def _check_same(operations: Operations, options: dict[str, str]) -> None:
 
 
 def _check_port(port: int) -> None:
-    """Raises: UsageError if something else has the port, or it is not ours to take."""
+    """Check that the port is ours to take. Raises: UsageError."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -139,18 +139,10 @@ def test_who_has_no_password_or_comes_from_another_page_is_refused(operated: Ope
                 assert outside.connect_ex(where) != 0
 
 
-def test_up_refuses_other_options_than_those_of_what_is_up(operated: Operated, lost: str) -> None:
-    port = str(operated.port)
-    no_password = operated.command("up", "--port", port, "--auth", "")
-    assert (no_password.returncode, no_password.stdout) == (2, "")
-    assert "the server that is up asks for a password; to go on, give it: DIGITS_AUTH=" in no_password.stderr
-    other_password = operated.command("up", "--port", port, "--auth", "somebody:else")
-    assert "the server asks for another password" in other_password.stderr
-    other_port = operated.command("up", "--port", "1", "--auth", AUTH)
-    assert "the server that is up has another port" in other_port.stderr
-    assert "a worker runs these deployments already" in operated.command("serve", "--port", port).stderr
-    no_address = operated.command("up", "--port", port, "--webhook", "nonsense")
-    assert "the webhook is no address" in no_address.stderr
+def test_up_refuses_another_password_than_that_of_the_server_that_is_up(operated: Operated, lost: str) -> None:
+    run = operated.command("up", "--port", str(operated.port), "--auth", "somebody:else")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "the server asks for another password" in run.stderr
 
 
 def test_the_webhook_is_called_on_a_bad_file(operated: Operated, finished: str) -> None:
