@@ -66,7 +66,7 @@ def run(
     max_bad_rows: MaxBadRows = 0.001,
     refit: Annotated[
         bool,
-        typer.Option("--refit", help="Once judged, fit again on training and validation part, for the submission."),
+        typer.Option("--refit", help="Fit again on training and validation part, for the submission."),
     ] = False,
     workers: Workers = 1,
     fresh: Fresh = False,
@@ -86,7 +86,7 @@ def score(
         list[str],
         typer.Argument(
             metavar="INPUT…",
-            help="Score CSV, IDX or Parquet, pictures, folders, zips or patterns of these; - is standard input, a CSV.",
+            help="Score CSV, IDX, Parquet, pictures, folders, zips or patterns of these; - is a CSV on stdin.",
         ),
     ],
     output: Annotated[

@@ -77,7 +77,7 @@ def diff(
     ] = Path("diff.png"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output if it exists.")] = False,
 ) -> None:
-    """Show where two models differ: parameters, data, metrics, and a picture of the images they answer differently."""
+    """Show where two models differ: parameters, data, metrics, and a picture of the images they disagree on."""
     from tasks.registry import difference
 
     _check_picture(output, force)
@@ -85,7 +85,8 @@ def diff(
     _display_difference(differences)
     print(_disagreements(differences))
     if len(differences.disagreements.images):
-        difference.draw(differences.disagreements, output, (differences.first.model.id, differences.second.model.id))
+        names = (differences.first.model.id, differences.second.model.id)
+        difference.draw(differences.disagreements, output, names)
         print(f"{'picture':<11} {output}")
 
 
