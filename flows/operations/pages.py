@@ -11,16 +11,19 @@ from tasks.store import Artifact
 from tasks.words import percent
 
 
-def of_validation(made: Artifact) -> None:
+def of_validation(validation: Artifact) -> None:
     """Show the verdict, the checks and the warnings."""
-    found = made.metrics
-    lines = [f"**{found['verdict']}**, {found['checks']} checks", *(f"- {warning}" for warning in found["warnings"])]
-    _page("validation", made.name, [*lines, "", f"Data Docs: `{made.path / 'data_docs' / 'index.html'}`"])
+    metrics = validation.metrics
+    lines = [
+        f"**{metrics['verdict']}**, {metrics['checks']} checks",
+        *(f"- {warning}" for warning in metrics["warnings"]),
+    ]
+    _page("validation", validation.name, [*lines, "", f"Data Docs: `{validation.path / 'data_docs' / 'index.html'}`"])
 
 
-def of_evaluation(made: Artifact) -> None:
+def of_evaluation(evaluation: Artifact) -> None:
     """Show accuracy and the table of classes, and the confusion matrix as a picture."""
-    figures = made.measured(Evaluation)
+    figures = evaluation.measured(Evaluation)
     low, high = figures.interval
     accuracy = f"**{percent(figures.accuracy)}** of {figures.images:,} held-out images ({percent(low)}–{percent(high)})"
     rows = [
@@ -28,8 +31,8 @@ def of_evaluation(made: Artifact) -> None:
         for digit in figures.per_class
     ]
     table = ["| digit | precision | recall | images |", "| --- | --: | --: | --: |", *rows]
-    _page("evaluation", made.name, [accuracy, "", *table])
-    create_image_artifact(_confusion(figures.confusion), key="confusion-matrix", description=made.name)
+    _page("evaluation", evaluation.name, [accuracy, "", *table])
+    create_image_artifact(_confusion(figures.confusion), key="confusion-matrix", description=evaluation.name)
 
 
 def of_promotion(decision: Decision, report: Artifact) -> None:
