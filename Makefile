@@ -11,11 +11,14 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --requir
 UV_COMPILE := $(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
 	--no-emit-index-url --no-emit-find-links --quiet
 
-.PHONY: help run up down test check format bench lock clean
+.PHONY: help install run up down test check format bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
+
+install: .venv/installed  ## install into .venv, and run nothing
+	@echo "Installed. To go on: $(BIN)/digits --help, or make run."
 
 run: .venv/installed  ## install, then digits run $(ARGS): from a file of digits to report and submission
 	@$(BIN)/digits run $(ARGS)
@@ -56,6 +59,7 @@ clean:  ## remove what was installed; data, artifacts and Prefect's state stay
 	@$(PYTHON) -m venv .venv
 	@$(PIP) -r requirements.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --no-index -e .
+	@$(BIN)/python -m compileall -q flows tasks
 	@touch $@
 
 .venv/installed-dev: requirements-dev.txt .venv/installed

@@ -1,7 +1,7 @@
-"""What happens, in which order. A flow reads like a table of contents; the work is in `tasks`.
+"""The flows: the stages in their order. A flow reads like a table of contents; the work is in `tasks`.
 
-Whatever is started of this project starts in this package: a command, a deployment's run, a worker's process. So what
-the libraries have to be told before they are imported is told here.
+Every process of this project begins by importing this package: a command, a deployment's run, a worker. So the
+variables that libraries read when they are imported are set here.
 """
 
 from tasks import settings

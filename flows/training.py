@@ -26,7 +26,7 @@ from tasks.validate import validate_stage as validate
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run of `train` made; scores is None where the source has no test part."""
+    """The artifacts of a run of `train`; scores is None where the source has no test part."""
 
     dataset: Artifact
     validation: Artifact
@@ -60,11 +60,11 @@ def train(
         workers: processes that fit the members of an ensemble at the same time.
         fresh: do the work again where it is done already.
     """
-    here = settings.load()
-    store = Store(here.artifacts, flow_run=flow_run.get_id())
+    config = settings.load()
+    store = Store(config.artifacts, flow_run=flow_run.get_id())
     chosen = recipes.find(recipe, changes or ())
 
-    dataset = ingest(store, data, here, fresh=fresh)
+    dataset = ingest(store, data, config, fresh=fresh)
     validation = validate(store, dataset, limits=Limits(bad_rows=max_bad_rows), fresh=fresh)
     pages.of_validation(validation)
     prepared = prepare(store, dataset, validation, fresh=fresh)

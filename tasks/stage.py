@@ -169,7 +169,9 @@ def dask(workers: int, address: str | None) -> TaskRunner[Any]:
     try:
         from prefect_dask.task_runners import DaskTaskRunner
     except ImportError as error:
-        raise UsageError("Dask is not installed", remedy="install it with pip install 'digitflow[dask]'") from error
+        raise UsageError(
+            "Dask is not installed", remedy="in the clone: .venv/bin/python -m pip install -e '.[dask]'"
+        ) from error
     if address:
         return DaskTaskRunner(address=address)
     return DaskTaskRunner(cluster_kwargs={"n_workers": workers, "threads_per_worker": 1})

@@ -1,4 +1,7 @@
-"""The `digits` command: parse, call, one line per error. The only place that catches a DigitsError."""
+"""The `digits` command: parse, call, one line per error. The only place that catches a DigitsError.
+
+Here are the commands that train and score; those about what there is and what is up stand in files of their own.
+"""
 
 import contextlib
 import io
@@ -6,17 +9,16 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from flows.cli import operations, registry
-from flows.cli.terminal import age, display, size
+from flows.cli import artifacts, operations, registry
+from flows.cli.terminal import display
 from tasks import settings
-from tasks.errors import DigitsError, StoreError
-from tasks.store import Artifact, Store, find_damage, lineage
-from tasks.words import counted
+from tasks.errors import DigitsError
+from tasks.store import Artifact, Store
 
 if TYPE_CHECKING:
     from tasks.scoring.scores import Options
@@ -29,20 +31,22 @@ app = typer.Typer(
 )
 
 Data = Annotated[
-    str, typer.Option(help="sample, mnist, kaggle, or the path of a zip, CSV, IDX or Parquet file or folder.")
+    str, typer.Option(help="Learn from sample, mnist, kaggle, or from this zip, CSV, IDX or Parquet file or folder.")
 ]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a value of the recipe; repeatable.")
 ]
 MaxBadRows = Annotated[
-    float, typer.Option(min=0, max=1, help="Share of training rows that may be left out as not being digits.")
+    float, typer.Option(min=0, max=1, help="Leave out training rows that are not digits, up to this share of them.")
 ]
-Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes that fit at the same time.")]
+Workers = Annotated[
+    int, typer.Option(min=1, max=64, help="Fit with so many processes at the same time, each another member.")
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Do the work again where it is done already.")]
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Run the command that was typed: the entry point of the console script."""
     # A file's name may be no text, or none that the terminal knows.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -57,18 +61,18 @@ def main() -> None:
 @app.command()
 def run(
     data: Data = "sample",
-    recipe: Annotated[str, typer.Option(help="Name of the recipe to train, or a .json file that holds one.")] = "fast",
+    recipe: Annotated[str, typer.Option(help="Train the recipe of this name, or the one in this .json file.")] = "fast",
     set_: Set = None,
     max_bad_rows: MaxBadRows = 0.001,
     refit: Annotated[
         bool,
-        typer.Option("--refit", help="Once judged, fit again on training and validation part, for the submission."),
+        typer.Option("--refit", help="Fit again on training and validation part, for the submission."),
     ] = False,
     workers: Workers = 1,
     fresh: Fresh = False,
 ) -> None:
-    """Train on digits and answer the test part: ingest, validate, prepare, fit, evaluate, package, promote, score."""
-    _look_at_the_call(data, [recipe], set_)
+    """Train on digits and score the test part: ingest, validate, prepare, fit, evaluate, package, promote, score."""
+    _check_call(data, [recipe], set_)
     with _prefect():
         from flows.cli.summary import train_summary
         from flows.training import train
@@ -82,46 +86,49 @@ def score(
         list[str],
         typer.Argument(
             metavar="INPUT…",
-            help="CSV, IDX or Parquet, pictures, folders, zips or patterns of them; - for a CSV from standard input.",
+            help="Score CSV, IDX, Parquet, pictures, folders, zips or patterns of these; - is a CSV on stdin.",
         ),
     ],
     output: Annotated[
-        str | None, typer.Option("--output", "-o", help="Where submission.csv is copied to; - for standard output.")
+        str | None, typer.Option("--output", "-o", help="Copy submission.csv to this path; - is standard output.")
     ] = None,
-    model: Annotated[str, typer.Option(help="Id of a package.")] = "champion",
+    model: Annotated[str, typer.Option(help="Score with the package of this id.")] = "champion",
     review_below: Annotated[
-        float, typer.Option(min=0, max=1, help="Confidence below which a person should look.")
+        float, typer.Option(min=0, max=1, help="List digits of less confidence than this for a person to look at.")
     ] = 0.95,
     on_bad_row: Annotated[
-        Literal["stop", "quarantine"], typer.Option(help="What to do at a row that is not a digit.")
+        Literal["stop", "quarantine"], typer.Option(help="Stop at a row that is not a digit, or set it aside.")
     ] = "stop",
     on_drift: Annotated[
-        Literal["warn", "stop", "ignore"],
-        typer.Option(help="What to do where these are not digits like those of training."),
+        Literal["warn", "stop", "ignore"], typer.Option(help="Do this where digits are unlike those of training.")
     ] = "warn",
     probabilities: Annotated[
-        bool, typer.Option("--probabilities", help="Give those of all ten digits, too, in the submission.")
+        bool, typer.Option("--probabilities", help="Write those of all ten digits into the submission, too.")
     ] = False,
-    show: Annotated[bool, typer.Option("--show", help="Draw what the model saw beside the pictures.")] = False,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that score at the same time.")] = 1,
+    show: Annotated[
+        bool, typer.Option("--show", help="Draw each picture beside what the model saw of it, in seen.png.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Score with so many processes at the same time.")] = 1,
     shard_rows: Annotated[
-        int, typer.Option(min=1, help="Rows that are scored as one, and not again after a kill.")
+        int, typer.Option(min=1, help="Score so many rows as one shard; what is done is not done again after a kill.")
     ] = 100_000,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the output.")] = False,
-    flow: Annotated[bool, typer.Option("--flow", help="As a run of Prefect, with a task for every shard.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the output if it exists.")] = False,
+    flow: Annotated[bool, typer.Option("--flow", help="Score in a run of Prefect, with a task a shard.")] = False,
     runner: Annotated[
-        Literal["processes", "dask"],
-        typer.Option(help="Who scores in a flow: processes of this machine, or a Dask cluster."),
+        Literal["processes", "dask"], typer.Option(help="Score in processes of this machine or on a Dask cluster.")
     ] = "processes",
-    address: Annotated[str | None, typer.Option(metavar="tcp://…", help="Of the Dask cluster.")] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="tcp://…", help="Use this Dask cluster, not one of this machine's own.")
+    ] = None,
     shards_in: Annotated[
         str | None,
         typer.Option(
-            metavar="FOLDER", help="Where shards are kept until all are done: what all workers reach, also s3://…."
+            metavar="FOLDER",
+            help="Keep shards in this folder until all are done; all workers must reach it. May be s3://….",
         ),
     ] = None,
 ) -> None:
-    """Answer digits with the champion: a submission, probabilities, and what a person should look at."""
+    """Score digits with the champion: write a submission, probabilities, and what a person should look at."""
     from flows.cli.summary import score_summary
     from tasks.scoring import delivery
     from tasks.scoring.scores import Options
@@ -132,31 +139,34 @@ def score(
     started = time.perf_counter()
     if flow or runner == "dask":
         with _prefect():
-            from flows.scoring import score as scoring
+            from flows.scoring import score as score_flow
 
-            made = scoring(inputs, output, model, options, workers, force, runner, address, shards_in)
+            published = score_flow(inputs, output, model, options, workers, force, runner, address, shards_in)
     else:
         _log_to_terminal()
-        made = _scored(inputs, model, options, workers, shards_in)
+        published = _score_without_prefect(inputs, model, options, workers, shards_in)
         if output:
-            delivery.deliver(made, output)
-    seconds = 0 if made.reused else time.perf_counter() - started
-    print(score_summary(made, output, seconds), file=sys.stderr if output == delivery.STANDARD_OUTPUT else sys.stdout)
+            delivery.deliver(published, output)
+    seconds = 0 if published.reused else time.perf_counter() - started
+    summary = score_summary(published, output, seconds)
+    print(summary, file=sys.stderr if output == delivery.STANDARD_OUTPUT else sys.stdout)
 
 
-def _scored(given: Sequence[str], model: str, options: "Options", workers: int, shards_in: str | None) -> Artifact:
-    """As the flow `score`, without the seconds that Prefect takes to start."""
+def _score_without_prefect(
+    patterns: Sequence[str], model: str, options: "Options", workers: int, shards_in: str | None
+) -> Artifact:
+    """Do the same as the flow `score`, without the seconds that Prefect takes to start."""
     from tasks.data.tables import about_rows
     from tasks.progress import rows_progress
     from tasks.registry import package_of
     from tasks.scoring import scores
     from tasks.scoring.inputs import spool_folder, tables_to_score
 
-    here = settings.load()
-    store = Store(here.artifacts)
+    config = settings.load()
+    store = Store(config.artifacts)
     package = package_of(store, model)
     with spool_folder(store.root) as spool:
-        tables = tables_to_score(given, here, spool)
+        tables = tables_to_score(patterns, config, spool)
         with rows_progress(about_rows(tables)) as tell:
             planned = scores.plan(store, package, tables, options, shards_in=shards_in, workers=workers)
             return scores.carry_out(store, planned, tell)
@@ -166,15 +176,21 @@ def _scored(given: Sequence[str], model: str, options: "Options", workers: int, 
 def compare(
     data: Data = "sample",
     recipes: Annotated[
-        str | None, typer.Option(metavar="A,B,…", help="Names or .json files of recipes; all of ours if not given.")
+        str | None,
+        typer.Option(
+            metavar="A,B,…", help="Compare the recipes of these names or .json files; without it, all of ours."
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=100, help="How often each is fitted, with another seed.")] = 1,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=100, help="Fit each recipe so many times, each time with another seed.")
+    ] = 1,
     set_: Set = None,
     max_bad_rows: MaxBadRows = 0.001,
     refit: Annotated[
         bool,
         typer.Option(
-            "--refit", help="Fit each again on training and validation part, and report the test part's labels."
+            "--refit",
+            help="Fit each again on training and validation part, and report its accuracy on the test part's labels.",
         ),
     ] = False,
     workers: Workers = 1,
@@ -182,40 +198,40 @@ def compare(
 ) -> None:
     """Fit several recipes on the same data and rank them: a leaderboard as a page, Markdown and CSV."""
     names = None if recipes is None else [name for name in recipes.split(",") if name.strip()]
-    _look_at_the_call(data, names, set_)
+    _check_call(data, names, set_)
     with _prefect():
         from flows.cli.listing import leaderboard
-        from flows.comparing import compare as flow
+        from flows.comparing import compare as compare_flow
 
-        made = flow(data, names, seeds, set_, max_bad_rows, refit, workers, fresh)
-    display(leaderboard(made))
-    for failure in made.manifest().parameters["failures"]:
+        comparison = compare_flow(data, names, seeds, set_, max_bad_rows, refit, workers, fresh)
+    display(leaderboard(comparison))
+    for failure in comparison.manifest().parameters["failures"]:
         print(f"{failure['recipe']} seed {failure['seed']}: {failure['because']}")
-    print(f"report      {made.path / 'report.html'}")
+    print(f"report      {comparison.path / 'report.html'}")
 
 
 @app.command()
 def tune(
-    recipe: Annotated[str, typer.Option(help="Name of the recipe to start from, or a .json file that holds one.")],
+    recipe: Annotated[str, typer.Option(help="Start from the recipe of this name, or the one in this .json file.")],
     trials: Annotated[
-        int, typer.Option(min=1, max=10_000, help="How many in all; those of earlier calls on the same data count.")
+        int, typer.Option(min=1, max=10_000, help="Make so many trials in all; earlier ones on the same data count.")
     ] = 20,
     data: Data = "sample",
     set_: Set = None,
     max_bad_rows: MaxBadRows = 0.001,
 ) -> None:
     """Try a recipe with other values, trial by trial, and end with the best of them as a recipe to run."""
-    _look_at_the_call(data, [recipe], set_)
+    _check_call(data, [recipe], set_)
     with _prefect():
         from flows.cli.summary import tune_summary
-        from flows.tuning import tune as flow
+        from flows.tuning import tune as tune_flow
 
-        print(tune_summary(flow(data, recipe, trials, set_, max_bad_rows)))
+        print(tune_summary(tune_flow(data, recipe, trials, set_, max_bad_rows)))
 
 
 @app.command()
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="Only this one, whole, in the form of a file.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Print only this recipe, in the form of a .json file.")] = None,
 ) -> None:
     """List the recipes: network, training, protocol and figure of the author, last result measured here."""
     import json
@@ -223,132 +239,40 @@ def recipes(
     from flows.cli.listing import recipe_table
     from tasks.training.recipes import find
 
-    display(json.dumps(find(name).as_parameters(), indent=2) if name else recipe_table(_store()))
+    display(json.dumps(find(name).as_parameters(), indent=2) if name else recipe_table(registry.open_store()))
 
 
-@app.command()
-def artifacts(kind: Annotated[str | None, typer.Argument(help="Only this kind: dataset, model, …")] = None) -> None:
-    """List the artifacts: kind, id, age, size, made from."""
-    from rich.table import Table
-
-    table = Table("kind", "id", "age", "size", "made from", box=None, header_style="bold")
-    found = _store().all()
-    kinds = sorted({artifact.kind for artifact in found})
-    if not found:
-        raise StoreError("there are no artifacts yet", remedy="start with `digits run`")
-    if kind and kind not in kinds:
-        raise StoreError(f"there are no artifacts of the kind {kind!r}", expected=f"one of {', '.join(kinds)}")
-    for artifact in found:
-        if kind in (None, artifact.kind):
-            table.add_row(artifact.kind, artifact.id, *_columns(artifact))
-    display(table)
+for command in (*artifacts.COMMANDS, *registry.COMMANDS, *operations.COMMANDS):
+    app.command()(command)
 
 
-@app.command()
-def show(artifact_id: Annotated[str, typer.Argument(metavar="ID", help="An id, its beginning, or kind/id.")]) -> None:
-    """Print an artifact: how it was made, from what up to the source file, and what it holds."""
-    from dataclasses import asdict
-
-    store = _store()
-    artifact = store.get(artifact_id)
-    shown = asdict(artifact.manifest())
-    files = {name: f"{size(file['bytes'])}  sha256 {file['sha256']}" for name, file in shown.pop("files").items()}
-    ancestors = lineage(store, artifact)
-    shown = {"artifact": artifact.name, "folder": str(artifact.path)} | shown | {"files": files}
-    shown["decisions"] = registry.decisions_of(store, artifact)
-    shown["lineage"] = {
-        name: _origin(ancestor) if ancestor else "gone"
-        for name, ancestor in {artifact.name: artifact, **ancestors}.items()
-    }
-    for key in ("kind", "id", "inputs"):
-        del shown[key]
-    display(_outline(shown))
-
-
-@app.command()
-def verify() -> None:
-    """Recompute every checksum, and name what is damaged or gone."""
-    from itertools import chain
-
-    from tasks.registry import decisions
-
-    store = _store()
-    faults = 0
-    for line in chain(find_damage(store), decisions.damage(store)):
-        print(line)
-        faults += 1
-    if faults:
-        raise StoreError(
-            f"{counted(faults, 'fault')} found",
-            file=str(store.root),
-            remedy="put back from a copy what is named above, or remove its folders and run again",
-        )
-    print(f"{counted(len(store.all()), 'artifact')} verified: nothing is damaged or missing")
-
-
-operations.add_to(app)
-registry.add_to(app)
-
-
-def _look_at_the_call(data: str, names: Sequence[str] | None, changes: Sequence[str] | None) -> None:
-    """Before the seconds that Prefect takes to start: what is wrong with the call is known at once."""
+def _check_call(data: str, names: Sequence[str] | None, changes: Sequence[str] | None) -> None:
+    """Check the call before the seconds that Prefect takes to start. Raises: DigitsError."""
     from tasks.data import sources
     from tasks.training import recipes
 
-    here = settings.load()
+    config = settings.load()
     recipes.several(names, changes or ())
     if data not in sources.FETCHED:  # those are fetched by the stage
         logging.disable(logging.WARNING)  # the stage will say it
-        sources.recognise(data, here)
+        sources.recognise(data, config)
         logging.disable(logging.NOTSET)
-    settings.make_home(here)
+    settings.make_home(config)
 
 
 @contextlib.contextmanager
 def _prefect() -> Iterator[None]:
+    """Have all that a flow needs: a server, and its lines of log on the terminal."""
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # `_log_to_terminal` shows them
-    from flows.operations.embedded_server import a_server
+    from flows.operations.embedded_server import running_server
 
     _log_to_terminal()
-    with a_server():
+    with running_server():
         yield
 
 
-def _store() -> Store:
-    return Store(settings.load().artifacts)
-
-
-def _outline(values: Mapping[str, Any], indent: str = "") -> str:
-    """Nested values, a line each."""
-    lines = []
-    for name, value in values.items():
-        if isinstance(value, Mapping) and value:
-            lines += [f"{indent}{name}", _outline(value, indent + "  ")]
-        elif value not in (None, {}, [], ""):
-            lines.append(f"{indent}{name:<{24 - len(indent)}} {value}")
-    return "\n".join(lines)
-
-
-def _origin(artifact: Artifact) -> str:
-    manifest = artifact.manifest()
-    files = manifest.source.get("files", [])
-    named = [f"{file['path']} sha256 {file['sha256']}" if "sha256" in file else file["path"] for file in files[:3]]
-    more = [f"{len(files) - 3:,} more files"] if len(files) > 3 else []
-    return f"from {', '.join([*manifest.inputs, *named, *more])}"
-
-
-def _columns(artifact: Artifact) -> tuple[str, str, str]:
-    """Age, size and origin; one damaged manifest does not hide the rest of a list."""
-    try:
-        manifest = artifact.manifest()
-    except StoreError:
-        return ("", "", "damaged: the manifest cannot be read")
-    origin = ", ".join(manifest.inputs) or str(manifest.source.get("data", ""))
-    return (age(manifest.created), size(manifest.size), origin)
-
-
 def _log_to_terminal() -> None:
-    """On stderr the lines of the stages, and what Prefect warns of; not the error that `main` tells in its one line."""
+    """Show on stderr the lines of the stages and Prefect's warnings, but not the error, which `main` tells."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
     handler.addFilter(lambda record: not record.name.startswith("prefect") or record.levelno >= logging.WARNING)

@@ -1,9 +1,10 @@
-"""What a person is shown of recipes, as tables for the terminal."""
+"""Tables for the terminal: the recipes, and the leaderboard of a comparison."""
 
 import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flows.cli.terminal import percent
 from tasks.errors import StoreError
 from tasks.judging.evaluation import Evaluation
 from tasks.store import Artifact, Store, lineage
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def recipe_table(store: Store) -> "Table":
-    """Every recipe: network, training, protocol and figure of its author, and the last result measured here."""
+    """Return the recipes: network, training, protocol and figure of the author, last result measured here."""
     from rich.table import Table
 
     table = Table("recipe", "network", "training", "author", "last measured here", box=None, header_style="bold")
@@ -27,7 +28,7 @@ def recipe_table(store: Store) -> "Table":
 
 
 def leaderboard(comparison: Artifact) -> "Table":
-    """The columns of a comparison that a terminal has room for; the page and the files have them all."""
+    """Return the columns of a comparison that a terminal has room for; the page and the files have them all."""
     from rich.table import Table
 
     from tasks.reports.leaderboard import Leaderboard
@@ -70,26 +71,30 @@ def _author(recipe: Recipe) -> str:
     published = PUBLISHED.get(recipe.name)
     if not published:
         return "ours"
-    figure = f"{published.accuracy:.2%}" if published.accuracy else "no figure"
+    figure = percent(published.accuracy) if published.accuracy else "no figure"
     return f"{figure}; {published.protocol}"
 
 
 def _measured(store: Store) -> dict[str, str]:
-    """The newest evaluation of each recipe as it is, in words."""
-    found: dict[str, str] = {}
-    for evaluation in (one for one in store.all() if one.kind == "evaluation"):
+    """Return the result of the newest evaluation of each recipe, by its name, in words."""
+    results: dict[str, str] = {}
+    for evaluation in store.all():
+        if evaluation.kind != "evaluation":
+            continue
         # What is damaged or gone is for `digits verify` to tell.
         with contextlib.suppress(StoreError, KeyError):
-            ancestors = {name: one for name, one in lineage(store, evaluation).items() if one}
+            ancestors = {name: artifact for name, artifact in lineage(store, evaluation).items() if artifact}
             parameters = ancestors[evaluation.manifest().inputs[0]].manifest().parameters
             recipe = RECIPES[parameters["name"]]
+            # Not of a recipe that was changed by --set.
             if recipe.as_parameters().items() <= parameters.items():
-                found[recipe.name] = _result(evaluation, {one.kind: one for one in ancestors.values()})
-    return found
+                by_kind = {artifact.kind: artifact for artifact in ancestors.values()}
+                results[recipe.name] = _result(evaluation, by_kind["dataset"])
+    return results
 
 
-def _result(evaluation: Artifact, ancestors: dict[str, Artifact]) -> str:
-    data = ancestors["dataset"].manifest().source["data"]
+def _result(evaluation: Artifact, dataset: Artifact) -> str:
+    data = Path(dataset.manifest().source["data"]).name
     figures = evaluation.measured(Evaluation)
-    test = f", {figures.test.accuracy:.2%} of its test part" if figures.test else ""
-    return f"{figures.accuracy:.2%} of {figures.images:,} ({Path(data).name}){test}"
+    test = f", {percent(figures.test.accuracy)} of its test part" if figures.test else ""
+    return f"{percent(figures.accuracy)} of {figures.images:,} ({data}){test}"

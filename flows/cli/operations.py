@@ -1,4 +1,4 @@
-"""The commands of operations: `digits up`, `digits down`, `digits deploy`, `digits serve`."""
+"""The commands of operations: up, down, deploy, serve."""
 
 import os
 import re
@@ -9,53 +9,43 @@ import typer
 from tasks import settings
 from tasks.errors import UsageError
 
-Port = Annotated[int, typer.Option(min=1, max=65535, help="Of Prefect's server, on 127.0.0.1.")]
-# By the environment, since other users of the machine can read the words of a command.
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Let the server listen on this port of 127.0.0.1.")]
 Auth = Annotated[
     str | None,
-    typer.Option(envvar="DIGITS_AUTH", metavar="USER:PASSWORD", help="What the server asks for; best by the variable."),
+    typer.Option(
+        envvar="DIGITS_AUTH",
+        metavar="USER:PASSWORD",
+        help="Let the server ask for this password. Others can read a command's words, but not the variable.",
+    ),
 ]
-
-
 Webhook = Annotated[
     str | None,
     typer.Option(
         envvar="DIGITS_WEBHOOK",
         metavar="ADDRESS",
-        help="Called on failed runs, drift, bad files, rows set aside, promotions refused.",
+        help="Call this address on failed runs, drift, refused files, rows set aside and refused promotions.",
     ),
 ]
 LostAfter = Annotated[
-    int, typer.Option(min=35, help="Seconds without a heartbeat after which a run is taken for dead.")
+    int, typer.Option(min=35, help="Take a run for dead after so many seconds without a sign of life.")
 ]
 
 
 def up(port: Port = 4200, auth: Auth = None, webhook: Webhook = None, lost_after: LostAfter = 90) -> None:
     """Start Prefect's server with its UI, a worker and the deployments of prefect.yaml on this machine."""
-    from flows.operations.server import Operations
-    from flows.operations.server import up as start
+    from flows.operations import server
 
-    here = settings.load()
-    settings.make_home(here)
-    operations = Operations(here, port, auth or None, _address(webhook), lost_after)
-    start(operations)
+    operations = server.Operations(_home(), port, auth or None, _checked(webhook), lost_after)
+    server.up(operations)
     print(f"up          {operations.address}")
     print(f"logs        {operations.server.folder}")
 
 
-def _address(webhook: str | None) -> str | None:
-    """Raises: UsageError if it is none. It is not repeated: who knows it can write there."""
-    if webhook and not re.fullmatch(r"https?://[^/\s]+\S*", webhook):
-        raise UsageError("the webhook is no address", expected="http://… or https://…", received="something else")
-    return webhook or None
-
-
 def down() -> None:
-    """End what `digits up` has started, runs included."""
-    from flows.operations.server import Operations
-    from flows.operations.server import down as end
+    """End what `digits up` has started, and its runs with it."""
+    from flows.operations import server
 
-    ended = end(Operations(settings.load()))
+    ended = server.down(server.Operations(settings.load()))
     print(f"ended       {', '.join(ended)}" if ended else "nothing was up")
 
 
@@ -63,23 +53,34 @@ def deploy(webhook: Webhook = None, lost_after: LostAfter = 90) -> None:
     """Bring work pool, deployments and automations up to date, on the server that PREFECT_API_URL names."""
     if not os.environ.get("PREFECT_API_URL"):
         raise UsageError("PREFECT_API_URL names no server", remedy="set it, or start one here by `digits up`")
-    from flows.operations.server import Operations
-    from flows.operations.server import deploy as bring
+    from flows.operations import deployments
 
-    bring(Operations(settings.load(), webhook=_address(webhook), lost_after=lost_after))
+    deployments.deploy(_checked(webhook), lost_after)
     print(f"deployed    {os.environ['PREFECT_API_URL']}")
 
 
 def serve(port: Port = 4200, auth: Auth = None) -> None:
-    """Run the deployments from this terminal until Ctrl-C, without work pool and worker."""
-    from flows.operations.server import Operations
-    from flows.operations.server import serve as run
+    """Run the deployments from this terminal until Ctrl-C, without a work pool and a worker."""
+    from flows.operations import server
 
-    here = settings.load()
-    settings.make_home(here)
-    run(Operations(here, port, auth or None))
+    server.serve(server.Operations(_home(), port, auth or None))
 
 
-def add_to(app: typer.Typer) -> None:
-    for command in (up, down, deploy, serve):
-        app.command()(command)
+COMMANDS = (up, down, deploy, serve)
+
+
+def _home() -> settings.Settings:
+    """Return the settings, with a folder for Prefect's state."""
+    config = settings.load()
+    settings.make_home(config)
+    return config
+
+
+def _checked(webhook: str | None) -> str | None:
+    """Return the address, None for an empty one.
+
+    Raises: UsageError, which does not repeat it: whoever knows it can write there.
+    """
+    if webhook and not re.fullmatch(r"https?://[^/\s]+\S*", webhook):
+        raise UsageError("the webhook is no address", expected="http://… or https://…", received="something else")
+    return webhook or None

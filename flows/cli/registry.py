@@ -1,14 +1,16 @@
-"""The commands about what there is: models, promote, rollback, diff, gc. `cli.py` registers them."""
+"""The commands about packages and the champion: models, promote, rollback, diff, gc."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from humanize import naturalsize
 
-from flows.cli.terminal import age, display, size
+from flows.cli.terminal import age, display, percent
 from tasks import settings
 from tasks.errors import StoreError, UsageError
 from tasks.store import Artifact, Store
+from tasks.words import counted, moment
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,17 +18,19 @@ if TYPE_CHECKING:
     from tasks.registry import Decision, PackageSummary, Reign
     from tasks.registry.difference import Difference
 
-Because = Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, for whoever asks later.")]
+Because = Annotated[str | None, typer.Option(metavar="TEXT", help="Note this reason, for whoever asks later.")]
 DECIDED_BY = {"gate": "the gate", "person": "a person", "rollback": "a person"}
 
 
 def models(
-    history: Annotated[bool, typer.Option("--history", help="Every decision about the champion, and why.")] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="List every decision about the champion instead, and why.")
+    ] = False,
 ) -> None:
-    """List the packages: champion or not, recipe, data, accuracy, size, age, and when each was champion."""
+    """List the packages: recipe, data, accuracy, size, age, and when each was champion."""
     from tasks import registry
 
-    store = _store()
+    store = open_store()
     if history:
         decisions = registry.history(store)
         if not decisions:
@@ -40,92 +44,91 @@ def models(
 
 
 def promote(
-    package_id: Annotated[str, typer.Argument(metavar="ID", help="Of a package; see `digits models`.")],
+    package_id: Annotated[
+        str, typer.Argument(metavar="ID", help="Promote the package of this id; see `digits models`.")
+    ],
     because: Because = None,
 ) -> None:
-    """Make a package champion, whatever the gate says of it."""
+    """Make a package the champion, whatever the gate says of it."""
     from tasks import registry
 
-    store = _store()
+    store = open_store()
     package = registry.package_of(store, package_id)
     before = registry.champion(store)
     decision = registry.appoint(store, package, because)
     if decision == before:
         print(f"{package.name} is the champion already{'; the reason is not written down' if because else ''}")
     else:
-        print(_told(decision))
+        print(_sentence(decision))
 
 
 def rollback(because: Because = None) -> None:
-    """Make the champion before the present one champion again; once more, the one before that."""
+    """Go back to the champion before the present one; a second call goes back to the one before that."""
     from tasks import registry
 
-    print(_told(registry.roll_back(_store(), because)))
+    print(_sentence(registry.roll_back(open_store(), because)))
 
 
 def diff(
-    first: Annotated[str, typer.Argument(metavar="A", help="Id of a package, a model or an evaluation.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    first: Annotated[str, typer.Argument(metavar="A", help="Compare the package, model or evaluation of this id …")],
+    second: Annotated[str, typer.Argument(metavar="B", help="… with this one.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="PNG of the images that they answer differently.")
+        Path, typer.Option("--output", "-o", help="Draw the images that they answer differently into this PNG.")
     ] = Path("diff.png"),
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the output.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the output if it exists.")] = False,
 ) -> None:
-    """Tell two models apart: parameters, data, metrics, and a picture of the images they disagree on."""
+    """Show where two models differ: parameters, data, metrics, and a picture of the images they disagree on."""
     from tasks.registry import difference
 
-    _look_at(output, force)
-    found = difference.between(_store(), first, second)
-    _display_difference(found)
-    print(_told_images(found))
-    if len(found.disagreements.images):
-        difference.draw(found.disagreements, output, (found.first.model.id, found.second.model.id))
+    _check_picture(output, force)
+    differences = difference.between(open_store(), first, second)
+    _display_difference(differences)
+    print(_disagreements(differences))
+    if len(differences.disagreements.images):
+        names = (differences.first.model.id, differences.second.model.id)
+        difference.draw(differences.disagreements, output, names)
         print(f"{'picture':<11} {output}")
 
 
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")] = False,
     keep_days: Annotated[
-        int,
-        typer.Option(
-            min=0, max=36_500, help="Keep scores, comparisons, tunings and what killed runs left for so many days."
-        ),
+        int, typer.Option(min=0, max=36_500, help="Keep scores, comparisons, tunings and leftovers so many days.")
     ] = 30,
 ) -> None:
-    """Remove what nothing refers to; champions, past ones too, stay with all that they were made from."""
+    """Remove what nothing refers to. Champions, past ones too, stay with everything that they were made from."""
     from tasks.registry import garbage
 
-    store = _store()
-    found = garbage.find(store, keep_days=keep_days) if dry_run else garbage.remove(store, keep_days=keep_days)
+    store = open_store()
+    collect = garbage.find if dry_run else garbage.remove
     count = freed = 0
-    for one in found:
-        print(f"{one.name}  {age(one.used.isoformat())}  {size(one.bytes)}")
-        count, freed = count + 1, freed + one.bytes
-    print(f"{'would remove' if dry_run else 'removed'} {count:,}, {size(freed)}" if count else "nothing to remove")
+    for item in collect(store, keep_days=keep_days):
+        print(f"{item.name}  {age(item.used.isoformat())}  {naturalsize(item.bytes)}")
+        count += 1
+        freed += item.bytes
+    if count:
+        print(f"{'would remove' if dry_run else 'removed'} {counted(count, 'item')}, {naturalsize(freed)}")
+    else:
+        print("nothing to remove")
 
 
-def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
-    for command in (models, promote, rollback, diff, gc):
-        app.command()(command)
+COMMANDS = (models, promote, rollback, diff, gc)
 
 
-def decisions_of(store: Store, artifact: Artifact) -> dict[str, dict[str, str]]:
-    """What was decided of a package, and why, for `digits show`; nothing of anything else."""
-    from tasks import registry
-
-    found = {}
-    for one in (one for one in registry.history(store) if one.package == artifact.name):
-        reasons = one.reasons or [f"because: {one.because}"]
-        found[f"{one.decided} {_verdict(one)}"] = dict(line.split(": ", 1) for line in reasons)
-    return found
-
-
-def _store() -> Store:
+def open_store() -> Store:
     return Store(settings.load().artifacts)
 
 
-# --- models -----------------------------------------------------------------------------------------------------
+def decisions_about(store: Store, artifact: Artifact) -> dict[str, dict[str, str]]:
+    """Return the decisions about a package with their reasons; none about any other artifact."""
+    from tasks import registry
+
+    decisions = {}
+    for decision in registry.history(store):
+        if decision.package == artifact.name:
+            reasons = decision.reasons or [f"because: {decision.because}"]
+            decisions[f"{decision.decided} {_verdict(decision)}"] = dict(line.split(": ", 1) for line in reasons)
+    return decisions
 
 
 def _model_table(entries: "list[PackageSummary]") -> "Table":
@@ -133,17 +136,17 @@ def _model_table(entries: "list[PackageSummary]") -> "Table":
 
     columns = ("", "id", "recipe", "data", "accuracy", "calibration error", "size", "age", "champion")
     table = Table(*columns, box=None, header_style="bold")
-    for one in entries:
+    for entry in entries:
         table.add_row(
-            "*" if one.champion else "",
-            one.package.id,
-            "damaged or gone in part; see `digits verify`" if one.recipe is None else _recipe(one),
-            Path(one.data).name if one.data else "–",
-            "–" if one.accuracy is None else f"{one.accuracy:.2%}",
-            "–" if one.calibration_error is None else f"{one.calibration_error:.2%}",
-            "–" if one.size is None else size(one.size),
-            age(one.created) if one.created else "–",
-            ", ".join(map(_reign, one.reigns)),
+            "*" if entry.champion else "",
+            entry.package.id,
+            "damaged or gone in part; see `digits verify`" if entry.recipe is None else _recipe(entry),
+            Path(entry.data).name if entry.data else "–",
+            percent(entry.accuracy),
+            percent(entry.calibration_error),
+            "–" if entry.size is None else naturalsize(entry.size),
+            age(entry.created) if entry.created else "–",
+            ", ".join(map(_reign, entry.reigns)),
         )
     return table
 
@@ -153,30 +156,24 @@ def _recipe(entry: "PackageSummary") -> str:
 
 
 def _reign(reign: "Reign") -> str:
-    since = _moment(reign.since)
-    return f"since {since}" if reign.until is None else f"{since} to {_moment(reign.until)}"
-
-
-def _moment(iso: str) -> str:
-    from tasks.words import moment
-
-    return moment(iso)
+    since = moment(reign.since)
+    return f"since {since}" if reign.until is None else f"{since} to {moment(reign.until)}"
 
 
 def _decision_table(decisions: "list[Decision]") -> "Table":
-    """Newest first, as the list of models."""
+    """Return the decisions as a table, newest first, as the models are listed."""
     from rich.table import Table
 
     from tasks import registry
 
     table = Table("when", "package", "decision", "by", "because", box=None, header_style="bold")
-    for one in reversed(decisions):
-        first, *others = registry.reasons(one)
-        table.add_row(
-            _moment(one.decided), one.package.partition("/")[2], _verdict(one), DECIDED_BY.get(one.by, one.by), first
-        )
-        for line in others:
-            table.add_row("", "", "", "", line)
+    for decision in reversed(decisions):
+        first_reason, *reasons = registry.reasons(decision)
+        package_id = decision.package.partition("/")[2]
+        decided_by = DECIDED_BY.get(decision.by, decision.by)
+        table.add_row(moment(decision.decided), package_id, _verdict(decision), decided_by, first_reason)
+        for reason in reasons:
+            table.add_row("", "", "", "", reason)
     return table
 
 
@@ -186,16 +183,13 @@ def _verdict(decision: "Decision") -> str:
     return "promoted" if decision.promoted else "refused"
 
 
-def _told(decision: "Decision") -> str:
+def _sentence(decision: "Decision") -> str:
     before = f", before it {decision.previous}" if decision.previous else ""
     return f"{decision.package} is the champion{before}: {decision.because}"
 
 
-# --- diff -------------------------------------------------------------------------------------------------------
-
-
-def _look_at(output: Path, force: bool) -> None:
-    """Whether a picture can be written there, before the work. Raises: UsageError, StoreError."""
+def _check_picture(output: Path, force: bool) -> None:
+    """Check before the work that a picture can be written there. Raises: UsageError, StoreError."""
     if output.suffix.lower() != ".png":
         raise UsageError("this is no name of a picture", file=str(output), expected="one that ends in .png")
     if output.exists() and not force:
@@ -206,11 +200,15 @@ def _look_at(output: Path, force: bool) -> None:
         raise StoreError("there is no such folder", file=str(output.parent), remedy="make it, or name another")
 
 
-def _display_difference(found: "Difference") -> None:
+def _display_difference(difference: "Difference") -> None:
     from rich.table import Table
 
-    table = Table("", found.first.model.name, found.second.model.name, box=None, header_style="bold")
-    for title, changes in (("parameters", found.parameters), ("data", found.data), ("metrics", found.metrics)):
+    table = Table("", difference.first.model.name, difference.second.model.name, box=None, header_style="bold")
+    for title, changes in (
+        ("parameters", difference.parameters),
+        ("data", difference.data),
+        ("metrics", difference.metrics),
+    ):
         table.add_row(title, *([] if changes else ["the same", "the same"]))
         for change in changes:
             table.add_row(f"  {change.name}", _value(change.first), _value(change.second))
@@ -223,18 +221,19 @@ def _value(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
-def _told_images(found: "Difference") -> str:
+def _disagreements(difference: "Difference") -> str:
+    """Return the line that says on how many images the answers differ, and who reads those right."""
     from tasks.registry.difference import SHOWN
 
-    apart = len(found.disagreements.images)
-    if not found.compared:
+    apart = len(difference.disagreements.images)
+    if not difference.compared:
         return f"{'images':<11} none that both were judged on"
     if not apart:
-        return f"{'images':<11} all {found.compared:,} that both were judged on are answered alike"
-    paired = found.paired
+        return f"{'images':<11} all {difference.compared:,} that both were judged on are answered alike"
+    paired = difference.paired
     shown = f"; the picture shows {SHOWN}" if apart > SHOWN else ""
     return (
-        f"{'images':<11} {apart:,} of {found.compared:,} are answered differently: "
-        f"{paired.only_first:,} only {found.first.model.id} reads right, "
-        f"{paired.only_second:,} only {found.second.model.id} (McNemar's p {paired.p:.2g}){shown}"
+        f"{'images':<11} {apart:,} of {difference.compared:,} are answered differently: "
+        f"{paired.only_first:,} only {difference.first.model.id} reads right, "
+        f"{paired.only_second:,} only {difference.second.model.id} (McNemar's p {paired.p:.2g}){shown}"
     )

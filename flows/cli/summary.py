@@ -1,7 +1,8 @@
-"""What a person is told at the end of a run, in a few lines."""
+"""The few lines that a command prints at the end of a run."""
 
 from typing import TYPE_CHECKING
 
+from flows.cli.terminal import percent
 from tasks.data.metrics import PreparedMetrics, ValidationMetrics
 from tasks.judging.evaluation import Evaluation
 from tasks.reports.tuning import Tuned
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def train_summary(data: str, trained: "Trained") -> str:
-    """Data (as the call named it), verdict, accuracy, champion or not and why, and where to look."""
+    """Return data (as the call named it), verdict, accuracy, champion or not and why, and where to look."""
     lines = {
         "data": _data(data, trained.prepared),
         "validation": _validation(trained.validation),
@@ -30,7 +31,7 @@ def train_summary(data: str, trained: "Trained") -> str:
 
 
 def score_summary(scores: Artifact, output: str | None, seconds: float) -> str:
-    """Rows, classes, what to review and what that leaves wrong, drift, and where to look.
+    """Return rows, classes, what to review and what that leaves wrong, drift, and where to look.
 
     output: as the call named it. seconds: what it took, from the first row to the last file.
     """
@@ -50,10 +51,10 @@ def score_summary(scores: Artifact, output: str | None, seconds: float) -> str:
 
 
 def tune_summary(tuning: Artifact) -> str:
-    """How many trials, how good the best of them is, and how it is run."""
+    """Return how many trials there were, how good the best of them is, and how it is run."""
     tuned = tuning.measured(Tuned)
     lines = {
-        "trials": f"{tuned.trials}, the best with {tuned.accuracy:.2%} of the validation part",
+        "trials": f"{tuned.trials}, the best with {percent(tuned.accuracy)} of the validation part",
         "report": str(tuning.path / "report.html"),
         "run it": f"digits run --recipe {tuning.path / 'recipe.json'}",
     }
@@ -75,10 +76,11 @@ def _accuracy(evaluation: Artifact) -> str:
     figures = evaluation.measured(Evaluation)
     low, high = figures.interval
     line = (
-        f"{figures.accuracy:.2%} of {figures.images:,} held-out digits (95 % sampling interval {low:.2%} to {high:.2%})"
+        f"{percent(figures.accuracy)} of {figures.images:,} held-out digits "
+        f"(95 % sampling interval {percent(low)} to {percent(high)})"
     )
     if figures.test:
-        line += f"; {figures.test.accuracy:.2%} of the {figures.test.images:,} labelled test digits"
+        line += f"; {percent(figures.test.accuracy)} of the {figures.test.images:,} labelled test digits"
     return line
 
 
@@ -90,11 +92,11 @@ def _model(evaluation: Artifact) -> str:
 
 
 def _package(package: Artifact) -> str:
-    found = package.metrics
-    form = found["forms"][found["default"]]
-    refused = [name for name, check in found["forms"].items() if not check["accepted"]]
+    metrics = package.metrics
+    form = metrics["forms"][metrics["default"]]
+    refused = [name for name, check in metrics["forms"].items() if not check["accepted"]]
     return (
-        f"{found['default']}, {form['agreement']:.2%} the same answers as Keras"
+        f"{metrics['default']}, {percent(form['agreement'])} the same answers as Keras"
         f"{''.join(f'; {name} refused, it loses too much' for name in refused)}"
     )
 
@@ -106,20 +108,20 @@ def _rows(metrics: "ScoresMetrics", seconds: float) -> str:
 
 
 def _known(metrics: "ScoresMetrics") -> str | None:
-    """Where the input has labels."""
+    """Return the accuracy where the input has labels."""
     accuracy = metrics.accuracy
     if not accuracy:
         return None
-    low, high = accuracy.interval
-    return (
-        f"{accuracy.accuracy:.2%} of {accuracy.images:,} with a label (95 % sampling interval {low:.2%} to {high:.2%})"
-    )
+    low, high = map(percent, accuracy.interval)
+    share = percent(accuracy.accuracy)
+    return f"{share} of {accuracy.images:,} with a label (95 % sampling interval {low} to {high})"
 
 
 def _review(metrics: "ScoresMetrics") -> str:
-    """How many a person should look at, and what validation says of the others."""
+    """Return how many a person should look at, and what validation says of the others."""
     review, expected = metrics.review, metrics.expected
-    share = f" ({review / metrics.rows:.2%})" if metrics.rows else ""
-    promise = f"among the others {expected.wrong:.2%} are expected to be wrong, at most {expected.wrong_at_most:.2%}"
+    share = f" ({percent(review / metrics.rows)})" if metrics.rows else ""
+    wrong, at_most = percent(expected.wrong), percent(expected.wrong_at_most)
+    promise = f"among the others {wrong} are expected to be wrong, at most {at_most}"
     where = ", in review.csv" if review else ""
     return f"{review:,}{share} to look at{where}; {promise}, as measured on validation"

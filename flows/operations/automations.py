@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from humanize import naturaldelta
 from prefect.blocks.webhook import Webhook
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import AutomationSort
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from prefect import PrefectClient
 
 WEBHOOK = "digitflow"  # name of the block that holds the address
-TOLD_OF_RUNS, TOLD_OF_NOTICES = "digitflow: tell of failed runs", "digitflow: tell of notices"
+RUN_FAILURES, NOTICES = "digitflow: tell of failed runs", "digitflow: tell of notices"
 RUNS: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}
 HEARTBEAT = "prefect.flow-run.heartbeat"
 RUNNING = "prefect.flow-run.Running"
@@ -39,18 +40,18 @@ OF_A_NOTICE = """{"text": {{ ("digitflow: " ~ event.event ~ ": " ~ event.resourc
 
 
 async def apply(client: "PrefectClient", webhook: str | None, lost_after: float) -> None:
-    """Make the server's automations those that there should be; what people have added stays.
+    """Bring the server's automations up to date; those that people have added stay.
 
-    webhook: address that is called with what people are to know; nobody is told without.
-    lost_after: seconds without a heartbeat after which a run is taken for dead.
+    webhook: address that is called with what people are to know; without one nobody is told.
+    lost_after: seconds without a heartbeat after which a run is taken for dead; heartbeats come every 30 s.
     """
     wanted = [_lost(lost_after), _stuck(), *(_too_long(flow, longest) for flow, longest in LONGEST.items())]
     if webhook:
         block = Webhook(url=SecretStr(webhook), headers=SecretDict({"Content-Type": "application/json"}))
         wanted += _notifying(await block.asave(WEBHOOK, overwrite=True))
     # Prefect's own defaults for these two are refused by its server.
-    found = await client.read_automations(sort=AutomationSort.NAME_ASC, limit=200)
-    present = {automation.name: automation for automation in found}
+    automations = await client.read_automations(sort=AutomationSort.NAME_ASC, limit=200)
+    present = {automation.name: automation for automation in automations}
     for automation in wanted:
         known = present.get(automation.name)
         if known is None:
@@ -58,13 +59,13 @@ async def apply(client: "PrefectClient", webhook: str | None, lost_after: float)
         # One that is written anew forgets the runs that it was waiting for.
         elif (known.trigger, known.actions) != (automation.trigger, automation.actions):
             await client.update_automation(known.id, automation)
-    for name in (TOLD_OF_RUNS, TOLD_OF_NOTICES):
+    for name in (RUN_FAILURES, NOTICES):
         if name in present and not webhook:
             await client.delete_automation(present[name].id)
 
 
 def _lost(after: float) -> AutomationCore:
-    """A run whose process is gone sends no heartbeats, and would stay Running for ever."""
+    """End a run whose process is gone: it sends no heartbeats, and would stay Running for ever."""
     return AutomationCore(
         name="digitflow: end runs that are lost",
         description="A run whose process was killed sends no heartbeats; it becomes Crashed.",
@@ -83,7 +84,7 @@ def _lost(after: float) -> AutomationCore:
 
 
 def _stuck() -> AutomationCore:
-    """A run whose worker was killed while it was starting it."""
+    """End a run whose worker was killed while it was starting it."""
     return AutomationCore(
         name="digitflow: end runs that do not begin",
         description="A run that a worker has taken and not begun becomes Crashed.",
@@ -101,10 +102,10 @@ def _stuck() -> AutomationCore:
 
 
 def _too_long(flow: str, longest: timedelta) -> AutomationCore:
-    """By the server: no time-out within the process can break into a call of TensorFlow."""
+    """End a run that takes too long, by the server: no time-out within the process can break into TensorFlow."""
     return AutomationCore(
         name=f"digitflow: end runs of {flow} that take too long",
-        description=f"A run that has not ended after {longest} is cancelled.",
+        description=f"A run that has not ended after {naturaldelta(longest)} is cancelled.",
         trigger=EventTrigger(
             match=ResourceSpecification(RUNS),
             match_related=ResourceSpecification({"prefect.resource.role": "flow", "prefect.resource.name": flow}),
@@ -119,25 +120,26 @@ def _too_long(flow: str, longest: timedelta) -> AutomationCore:
     )
 
 
-def _notifying(block: UUID) -> list[AutomationCore]:
-    failures = EventTrigger(
+def _notifying(webhook_block: UUID) -> list[AutomationCore]:
+    """Call the webhook on failed runs and on our own notices."""
+    failure = EventTrigger(
         match=ResourceSpecification(RUNS),
         expect={f"prefect.flow-run.{name}" for name in ("Failed", "TimedOut", "Crashed")},
         posture=Posture.Reactive,
         threshold=1,
     )
-    noticed = EventTrigger(expect=set(notices.ALL), posture=Posture.Reactive, threshold=1)
+    notice = EventTrigger(expect=set(notices.ALL), posture=Posture.Reactive, threshold=1)
     return [
         AutomationCore(
-            name=TOLD_OF_RUNS,
+            name=RUN_FAILURES,
             description="Calls the webhook when a run fails or crashes.",
-            trigger=failures,
-            actions=[CallWebhook(block_document_id=block, payload=OF_A_RUN)],
+            trigger=failure,
+            actions=[CallWebhook(block_document_id=webhook_block, payload=OF_A_RUN)],
         ),
         AutomationCore(
-            name=TOLD_OF_NOTICES,
+            name=NOTICES,
             description="Calls the webhook on drift, many rows set aside, a bad file, a promotion refused.",
-            trigger=noticed,
-            actions=[CallWebhook(block_document_id=block, payload=OF_A_NOTICE)],
+            trigger=notice,
+            actions=[CallWebhook(block_document_id=webhook_block, payload=OF_A_NOTICE)],
         ),
     ]

@@ -1,4 +1,4 @@
-"""What people want to be told of, as Prefect's events; `automations.py` passes them on to where they ask for it."""
+"""Notices for people, as Prefect's events; `automations.py` passes them on to where they ask for it."""
 
 from prefect.events import emit_event
 
@@ -15,27 +15,27 @@ ALL = (DRIFT, QUARANTINE, REFUSED_FILE, REFUSED_PROMOTION)
 
 
 def of_promotion(store: Store, decision: Decision) -> None:
-    """Where a package was not promoted, and had not been for the same reasons before: not every night again."""
+    """Give notice of a package that was not promoted; not again every night where the reasons are the same."""
     if not decision.promoted and decision in registry.history(store):
-        _tell(REFUSED_PROMOTION, decision.package, decision.because)
+        _emit(REFUSED_PROMOTION, decision.package, decision.because)
 
 
 def of_scores(made: Artifact, file: str, max_quarantined: float) -> None:
-    """Where a file's scores show drift, or more rows set aside than this share of them."""
+    """Give notice where a file's scores show drift, or more than this share of its rows was set aside."""
     metrics = made.measured(ScoresMetrics)
     if metrics.drift.verdict == "drifted":
-        _tell(DRIFT, made.name, f"{file}: {'; '.join(metrics.drift.reasons)}")
+        _emit(DRIFT, made.name, f"{file}: {'; '.join(metrics.drift.reasons)}")
     total = metrics.rows + metrics.quarantined
     if total and metrics.quarantined / total > max_quarantined:
-        _tell(QUARANTINE, made.name, f"{file}: {metrics.quarantined:,} of {total:,} rows set aside")
+        _emit(QUARANTINE, made.name, f"{file}: {metrics.quarantined:,} of {total:,} rows set aside")
 
 
 def of_file(name: str, reason: str) -> None:
-    """Where a file cannot be scored."""
-    _tell(REFUSED_FILE, f"file/{name}", reason)
+    """Give notice of a file that cannot be scored."""
+    _emit(REFUSED_FILE, f"file/{name}", reason)
 
 
-def _tell(event: str, about: str, message: str) -> None:
-    """about: what it is of, `kind/id`. The flow run is named by Prefect itself."""
+def _emit(event: str, about: str, message: str) -> None:
+    """Emit an event. about: its subject, as `kind/id`; Prefect adds the flow run by itself."""
     resource = {"prefect.resource.id": f"digitflow.{about}", "prefect.resource.name": about}
     emit_event(event=event, resource=resource, payload={"message": message})

@@ -1,4 +1,4 @@
-"""What Prefect's UI shows of a run beside its tasks: Markdown and a picture, each with the artifact that it is of."""
+"""Pages of a run in Prefect's UI beside its tasks: Markdown and a picture, each with the artifact it is about."""
 
 import base64
 from typing import Any
@@ -13,16 +13,16 @@ from tasks.store import Artifact
 from tasks.words import percent
 
 
-def of_validation(made: Artifact) -> None:
-    """The verdict, the checks and the warnings."""
-    metrics = made.measured(ValidationMetrics)
+def of_validation(validation: Artifact) -> None:
+    """Show the verdict, the checks and the warnings."""
+    metrics = validation.measured(ValidationMetrics)
     lines = [f"**{metrics.verdict}**, {metrics.checks} checks", *(f"- {warning}" for warning in metrics.warnings)]
-    _page("validation", made.name, [*lines, "", f"Data Docs: `{made.path / 'data_docs' / 'index.html'}`"])
+    _page("validation", validation.name, [*lines, "", f"Data Docs: `{validation.path / 'data_docs' / 'index.html'}`"])
 
 
-def of_evaluation(made: Artifact) -> None:
+def of_evaluation(evaluation: Artifact) -> None:
     """Show accuracy and the table of classes, and the confusion matrix as a picture."""
-    figures = made.measured(Evaluation)
+    figures = evaluation.measured(Evaluation)
     low, high = figures.interval
     accuracy = f"**{percent(figures.accuracy)}** of {figures.images:,} held-out images ({percent(low)}–{percent(high)})"
     rows = [
@@ -30,8 +30,8 @@ def of_evaluation(made: Artifact) -> None:
         for digit in figures.per_class
     ]
     table = ["| digit | precision | recall | images |", "| --- | --: | --: | --: |", *rows]
-    _page("evaluation", made.name, [accuracy, "", *table])
-    create_image_artifact(_confusion(figures.confusion), key="confusion-matrix", description=made.name)
+    _page("evaluation", evaluation.name, [accuracy, "", *table])
+    create_image_artifact(_confusion(figures.confusion), key="confusion-matrix", description=evaluation.name)
 
 
 def of_promotion(decision: Decision, report: Artifact) -> None:
@@ -41,9 +41,9 @@ def of_promotion(decision: Decision, report: Artifact) -> None:
     _page("promotion", decision.package, lines)
 
 
-def of_scores(made: Artifact) -> None:
-    """How many there were, what to review, and whether they have drifted."""
-    metrics = made.measured(ScoresMetrics)
+def of_scores(scores: Artifact) -> None:
+    """Show how many rows there were, what to review, and whether they have drifted."""
+    metrics = scores.measured(ScoresMetrics)
     lines = [
         f"**{metrics.rows:,} rows**, {metrics.review:,} to review, {metrics.quarantined:,} set aside",
         "",
@@ -53,9 +53,9 @@ def of_scores(made: Artifact) -> None:
         "| --- | --: |",
         *(f"| {label} | {count:,} |" for label, count in enumerate(metrics.class_counts)),
         "",
-        f"Submission: `{made.path / 'submission.csv'}`",
+        f"Submission: `{scores.path / 'submission.csv'}`",
     ]
-    _page("scores", made.name, lines)
+    _page("scores", scores.name, lines)
 
 
 def _page(key: str, name: str, lines: list[str]) -> None:
@@ -63,7 +63,7 @@ def _page(key: str, name: str, lines: list[str]) -> None:
 
 
 def _confusion(matrix: Any) -> str:
-    """An address that is the picture itself, so that it shows wherever the UI runs; on white, for a dark page."""
+    """Return an address that is the picture itself, which shows wherever the UI runs; on white, for a dark page."""
     import numpy as np
 
     from tasks.reports import figures

@@ -43,7 +43,7 @@ def reached(address: str) -> Iterator[None]:
             file=address,
             expected="the package of that store",
             received=str(error),
-            remedy="pip install 'digitflow[s3]' for s3://, or gcsfs for gs://",
+            remedy="in the clone: .venv/bin/python -m pip install -e '.[s3]' for s3://, gcsfs for gs://",
         ) from error
     except (DigitsError, OSError):
         raise  # whoever reads explains it better

@@ -23,8 +23,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(folder: Path) -> None:
         folder.mkdir()
         command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y"]
-        told = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect-test.db'}"}
-        subprocess.run(command, env=environment(folder) | told, check=True, capture_output=True)
+        variables = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect-test.db'}"}
+        subprocess.run(command, env=environment(folder) | variables, check=True, capture_output=True)
 
     return made_once(tmp_path_factory, "database", make) / "prefect-test.db"
 

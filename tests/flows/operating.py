@@ -1,8 +1,6 @@
-"""What is up in the tests of operations: a server with a password, a worker, and somebody who wants to be told."""
+"""What is up in the tests of operations: a server with a password, a worker, and a webhook."""
 
 import json
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +21,7 @@ from tests.command import PROGRAM, environment
 
 AUTH = "somebody:a-long-password"
 LOST_AFTER = 36  # seconds; heartbeats come every 30
+PATIENCE = 300  # seconds, after which what a test waits for will not come any more
 # What the server and the worker would do every minute or so.
 QUICK = {
     "PREFECT_WORKER_QUERY_SECONDS": "2",
@@ -33,12 +32,12 @@ QUICK = {
 
 @dataclass(frozen=True)
 class Operated:
-    """A home where `digits up` has been called. told: what the webhook was called with."""
+    """A home where `digits up` has been called. messages: what the webhook was called with."""
 
     home: Path
     port: int
     webhook: str
-    told: list[dict[str, Any]]
+    messages: list[dict[str, Any]]
 
     @property
     def address(self) -> str:
@@ -46,19 +45,19 @@ class Operated:
 
     @property
     def outgoing(self) -> Path:
-        """Where tries to reach other machines are written down."""
+        """The file in which attempts to reach other machines are written down."""
         return self.home.parent / f"{self.home.name}-outgoing"
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """A `digits` command in this home."""
-        told = {"DIGITS_AUTH": AUTH, "DIGITS_WEBHOOK": self.webhook}
+        """Run a `digits` command in this home."""
+        variables = {"DIGITS_AUTH": AUTH, "DIGITS_WEBHOOK": self.webhook, "OUTGOING": str(self.outgoing)}
         return subprocess.run(
             [sys.executable, "-c", PROGRAM, *arguments],
             cwd=self.home,
-            env=environment(self.home) | QUICK | told | {"OUTGOING": str(self.outgoing)},
+            env=environment(self.home) | QUICK | variables,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=2 * PATIENCE,
         )
 
     def up(self) -> subprocess.CompletedProcess[str]:
@@ -68,33 +67,35 @@ class Operated:
         return Daemon(self.home / ".prefect" / "operations", name)
 
     def kill(self, name: str) -> None:
-        """SIGKILL for a daemon and whatever it has started."""
+        """Kill a daemon and all that it has started."""
         for process in self.daemon(name).family():
-            os.kill(process.pid, signal.SIGKILL)
+            process.kill()
 
     def api(self) -> httpx.Client:
-        """As a client has to be: with the password, and a token against forged requests."""
-        me, (user, _, password) = str(uuid.uuid4()), AUTH.partition(":")
+        """Return a client as it has to be: with the password, and a token against forged requests."""
+        client_id, (user, _, password) = str(uuid.uuid4()), AUTH.partition(":")
         api = f"{self.address}/api"
-        token = httpx.get(f"{api}/csrf-token", params={"client": me}, auth=(user, password)).json()["token"]
-        headers = {"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": me}
-        client = httpx.Client(base_url=api, auth=(user, password), headers=headers, timeout=30)
-        return client
+        token = httpx.get(f"{api}/csrf-token", params={"client": client_id}, auth=(user, password)).json()["token"]
+        headers = {"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": client_id}
+        return httpx.Client(base_url=api, auth=(user, password), headers=headers, timeout=30)
 
-    def ask(self, method: str, path: str, **given: Any) -> Any:
-        """What the API answers. With SQLite it is sometimes too busy, and every client of it asks again."""
+    def ask(self, method: str, path: str, **request: Any) -> Any:
+        """Return what the API answers. With SQLite it is sometimes too busy, and every client of it asks again."""
         with self.api() as api:
-            answers = (api.request(method, path, **given) for _ in range(20))
-            answer = next(one for one in answers if one.status_code != 503 or time.sleep(0.5))
-        assert answer.is_success, answer.text
-        return answer.json() if answer.content else None
+            for _ in range(20):
+                response = api.request(method, path, **request)
+                if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                    break
+                time.sleep(0.5)
+        assert response.is_success, response.text
+        return response.json() if response.content else None
 
     def deployment(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.ask("GET", f"/deployments/name/{name}")
-        return found
+        deployment: dict[str, Any] = self.ask("GET", f"/deployments/name/{name}")
+        return deployment
 
     def start(self, name: str, **parameters: Any) -> str:
-        """A run of a deployment; its id."""
+        """Start a run of a deployment, and return its id."""
         path = f"/deployments/{self.deployment(name)['id']}/create_flow_run"
         return str(self.ask("POST", path, json={"state": {"type": "SCHEDULED"}, "parameters": parameters})["id"])
 
@@ -102,26 +103,29 @@ class Operated:
         state: dict[str, Any] = self.ask("GET", f"/flow_runs/{run}")["state"]
         return state
 
-    def ended(self, run: str, seconds: float = 60) -> dict[str, Any]:
-        """The state that a run ends in."""
+    def final_state(self, run: str) -> dict[str, Any]:
+        """Wait for a run to end, and return its state."""
         finals = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-        assert within(seconds, lambda: self.state(run)["type"] in finals), self.daemon("worker").log.read_text()
+        assert eventually(lambda: self.state(run)["type"] in finals), self.daemon("worker").log.read_text()
         return self.state(run)
 
-    def read(self, what: str, **filters: Any) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.ask("POST", f"/{what}/filter", json=filters)
-        return found
+    def read(self, kind: str, **filters: Any) -> list[dict[str, Any]]:
+        """Return the server's objects of a kind that fit the filters."""
+        objects: list[dict[str, Any]] = self.ask("POST", f"/{kind}/filter", json=filters)
+        return objects
 
-    def lying(self, folder: str) -> list[str]:
+    def files(self, folder: str) -> list[str]:
+        """Return the names of the files in a folder of the inbox's."""
         path = self.home / "data" / folder
-        return sorted(one.name for one in path.iterdir() if not one.name.startswith(".")) if path.exists() else []
+        return sorted(file.name for file in path.iterdir() if not file.name.startswith(".")) if path.exists() else []
 
 
-def within(seconds: float, happened: Callable[[], Any]) -> bool:
-    until = time.monotonic() + seconds
-    while not happened() and time.monotonic() < until:
+def eventually(condition: Callable[[], Any]) -> bool:
+    """Wait until a condition holds; return whether it does."""
+    deadline = time.monotonic() + PATIENCE
+    while not (holds := condition()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return bool(happened())
+    return bool(holds)
 
 
 def free_port() -> int:
@@ -133,12 +137,12 @@ def free_port() -> int:
 
 @contextmanager
 def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The address of a local HTTP server, and what it has been called with."""
-    told: list[dict[str, Any]] = []
+    """Serve a webhook on this machine; yield its address and the list of what it has been called with."""
+    messages: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(204)
             self.end_headers()
 
@@ -148,6 +152,6 @@ def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/hook", told
+        yield f"http://127.0.0.1:{server.server_address[1]}/hook", messages
     finally:
         server.shutdown()

@@ -13,7 +13,7 @@ from tasks.store import Store
 from tests import making
 from tests.command import PROGRAM, digits, environment
 
-pytest.importorskip("prefect_dask", reason="needs Dask: pip install 'digitflow[dask]'")
+pytest.importorskip("prefect_dask", reason="needs prefect-dask: make test installs it")
 
 DIGITS = making.unlabelled(making.digits(3_000))
 

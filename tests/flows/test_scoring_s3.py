@@ -11,7 +11,7 @@ from tasks.data import digits as digit_files
 from tests import making
 from tests.command import digits
 
-pytest.importorskip("s3fs", reason="needs S3: pip install 'digitflow[s3]'")
+pytest.importorskip("s3fs", reason="needs s3fs: make test installs it")
 
 DIGITS = making.unlabelled(making.digits(700))
 

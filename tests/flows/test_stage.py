@@ -1,4 +1,4 @@
-"""What a run's page shows of a stage: whether there was work, and how far it is."""
+"""The page of a run about its stages: whether there was work, and how far it is."""
 
 from pathlib import Path
 from typing import Any
@@ -31,27 +31,30 @@ def twice(root: Path, number: int, workers: int) -> list[Artifact]:
 
 
 def runs(server: str) -> list[tuple[str, str | None]]:
-    """State and message of every task run of `worked`, the last one first."""
+    """Return state and message of every task run of `worked`, the last one first."""
     with get_client(sync_client=True) as client:
-        found = client.request("POST", "/task_runs/filter", json={"sort": "EXPECTED_START_TIME_DESC"}).json()
-    return [(run["state"]["name"], run["state"]["message"]) for run in found if run["name"].startswith("worked")]
+        task_runs = client.request("POST", "/task_runs/filter", json={"sort": "EXPECTED_START_TIME_DESC"}).json()
+    return [(run["state"]["name"], run["state"]["message"]) for run in task_runs if run["name"].startswith("worked")]
 
 
-def test_a_stage_whose_artifact_is_there_is_called_reused_and_gives_it_all_the_same(
+def test_a_stage_whose_artifact_exists_returns_it_and_its_state_is_called_reused(
     tmp_path: Path, prefect_server: str
 ) -> None:
-    made = twice(tmp_path, 1, 1)
+    first = twice(tmp_path, 1, 1)
     for workers in (1, 2):
-        found = twice(tmp_path, 1, workers)
-        assert [one.name for one in found] == [one.name for one in made]
-        assert all(one.reused for one in found)
-    said = [("Reused", f"{one.name} was there") for one in made]
-    assert sorted(runs(prefect_server)[:4]) == sorted(2 * said)
+        again = twice(tmp_path, 1, workers)
+        assert again == first
+        assert all(artifact.reused for artifact in again)
+    states = [("Reused", f"{artifact.name} was there") for artifact in first]
+    assert sorted(runs(prefect_server)[:4]) == sorted(2 * states)
 
 
-def test_how_far_a_stage_is_stands_in_one_progress_artifact_of_its_run(tmp_path: Path, prefect_server: str) -> None:
+def test_each_run_of_a_stage_has_one_progress_artifact_that_ends_at_100_percent(
+    tmp_path: Path, prefect_server: str
+) -> None:
     twice(tmp_path, 7, 1)
     with get_client(sync_client=True) as client:
-        shown = client.request("POST", "/artifacts/filter", json={"artifacts": {"key": {"any_": ["worked"]}}}).json()
-    assert [(one["type"], one["data"]) for one in shown[-2:]] == [("progress", 100.0)] * 2
-    assert all(one["task_run_id"] for one in shown)
+        filters = {"artifacts": {"key": {"any_": ["worked"]}}}
+        artifacts = client.request("POST", "/artifacts/filter", json=filters).json()
+    assert [(artifact["type"], artifact["data"]) for artifact in artifacts[-2:]] == [("progress", 100.0)] * 2
+    assert all(artifact["task_run_id"] for artifact in artifacts)

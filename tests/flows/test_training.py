@@ -25,7 +25,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def task_runs(home: Path) -> list[tuple[str, str, int]]:
-    """Stage, state and number of tries of the newest flow run's tasks, in the order of their end."""
+    """Return stage, state and number of tries of the newest flow run's tasks, in the order of their end."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
     from prefect.client.schemas.sorting import FlowRunSort, TaskRunSort
@@ -40,7 +40,7 @@ def task_runs(home: Path) -> list[tuple[str, str, int]]:
     return asyncio.run(read())
 
 
-def test_from_a_zip_to_a_submission_and_nothing_twice(home: Path) -> None:
+def test_a_zip_becomes_a_submission_and_the_same_run_again_does_nothing_twice(home: Path) -> None:
     from flows.training import train
 
     archive = making.write_kaggle_zip(home / "d.zip", making.digits(400), making.digits(30, start=400))
@@ -50,7 +50,7 @@ def test_from_a_zip_to_a_submission_and_nothing_twice(home: Path) -> None:
     assert len((first.scores.path / "submission.csv").read_text().splitlines()) == 31
     store = Store(settings.load().artifacts)
     assert registry.champion_package(store) == first.package
-    made = store.all()
+    artifacts = store.all()
     assert {artifact.kind for artifact in lineage(store, first.scores).values() if artifact} == {
         "dataset",
         "validation",
@@ -58,14 +58,14 @@ def test_from_a_zip_to_a_submission_and_nothing_twice(home: Path) -> None:
         "model",
         "package",
     }
-    assert [damage(artifact) for artifact in made] == [[]] * 8
+    assert [damage(artifact) for artifact in artifacts] == [[]] * 8
     assert first.model.manifest().flow_run
 
     again = train(data=str(archive), recipe="mlp-relu", changes=QUICK)
     assert again == first
     assert [state for _, state, _ in task_runs(home)] == [*["Reused"] * 6, "Completed", "Reused", "Reused"]
     assert all(one.reused for one in (again.dataset, again.model, again.package, again.scores) if one)
-    assert store.all() == made
+    assert store.all() == artifacts
     assert len(registry.history(store)) == 1
 
 
@@ -88,14 +88,14 @@ def test_a_fault_of_the_disk_is_tried_again(home: Path, monkeypatch: pytest.Monk
 
     # Prefect waits between the tries; here it need not.
     monkeypatch.setattr(training, "ingest", training.ingest.with_options(retry_delay_seconds=0))
-    real = stage.quarantine.write
+    write = stage.quarantine.write
     tries: list[int] = []
 
     def failing_once(*arguments: object) -> None:
         tries.append(1)
         if len(tries) == 1:
             raise OSError(28, "No space left on device")
-        real(*arguments)  # type: ignore[arg-type]
+        write(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(stage.quarantine, "write", failing_once)
     path = making.write_csv(home / "few.csv", making.digits(20))
@@ -146,10 +146,10 @@ def test_members_are_fitted_side_by_side(chain: Chain, monkeypatch: pytest.Monke
     from flows.fitting import learn
     from tasks import fit
 
-    def here(*_: object) -> None:
+    def fail(*_: object) -> None:
         raise AssertionError("fitted in this process")
 
-    monkeypatch.setattr(fit, "train", here)
+    monkeypatch.setattr(fit, "train", fail)
     recipe = recipes.find("mlp-relu", ["epochs=1", "members=2", "batch=1024"])
     made = flow(learn)(chain.store, chain.prepared, recipe, workers=2)
     members = [chain.store.get(name) for name in made.manifest().inputs]

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tasks.training import recipes
 from tests import making
@@ -26,7 +27,7 @@ def test_help_names_every_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         (["run", "--data", "nope.zip"], 1, "digits: nope.zip: there is no such file or folder; expected a file"),
         (["run", "--recipe", "fats"], 2, "digits: there is no recipe 'fats'; expected one of cnn-augmented, mlp-sig"),
@@ -34,20 +35,21 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         (["tune", "--recipe", "nope.json"], 2, "digits: nope.json: the recipe cannot be read; received No such file"),
         (["run", "--set", "epochs=0"], 2, "digits: epochs is out of range; expected a whole number from 1 to 1000"),
         (["show", "abc"], 1, "digits: there is no artifact 'abc'; to go on, see `digits artifacts`"),
+        (["up", "--webhook", "nonsense"], 2, "digits: the webhook is no address; expected http://… or https://…; rec"),
         (["artifacts"], 1, "digits: there are no artifacts yet; to go on, start with `digits run`"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_a_mistake_is_one_line_on_stderr(tmp_path: Path, arguments: list[str], code: int, told: str) -> None:
+def test_a_mistake_is_one_line_on_stderr(tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
     run = digits(*arguments, home=tmp_path)
     assert (run.returncode, run.stdout) == (code, "")
-    assert run.stderr.startswith(told)
+    assert run.stderr.startswith(message)
     assert run.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", [["run"], ["deploy"]])
 def test_a_server_that_is_not_there_is_one_line(tmp_path: Path, command: list[str]) -> None:
-    program = f"from flows.operations import server; server.HEALTHY = 0.1\n{PROGRAM}"
+    program = f"from flows.operations import health; health.LONGEST_START = 0.1\n{PROGRAM}"
     run = digits(*command, home=tmp_path, server="http://127.0.0.1:9/api", program=program)
     assert run.returncode == 1
     assert run.stderr.startswith("digits: http://127.0.0.1:9/api: the server does not answer; to go on, start it, or ")
@@ -60,7 +62,7 @@ def test_an_unknown_option_is_a_wrong_call(tmp_path: Path) -> None:
     assert "No such option: --nope" in run.stderr
 
 
-def test_a_run_prints_what_a_person_wants_to_know_and_keeps_to_its_home(
+def test_a_run_prints_its_summary_and_writes_nothing_outside_its_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "a home with ü"
@@ -75,7 +77,7 @@ def test_a_run_prints_what_a_person_wants_to_know_and_keeps_to_its_home(
     assert list(lines) == ["data", "validation", "accuracy", "model", "package", "champion", "report", "submission"]
     assert lines["data"] == "d.zip: 320 digits to learn from, 80 to judge by, 30 to score"
     assert re.match(r"passed \(\d+ checks\)", lines["validation"])
-    assert re.match(r"\d+\.\d\d% of 80 held-out digits \(95 % sampling interval ", lines["accuracy"])
+    assert re.match(r"\d+\.\d\d % of 80 held-out digits \(95 % sampling interval ", lines["accuracy"])
     assert lines["champion"] == "yes: it is the first"
     assert Path(lines["report"]).read_text().startswith("<!DOCTYPE html>")
     assert len(Path(lines["submission"]).read_text().splitlines()) == 31
@@ -116,7 +118,7 @@ def test_recipes_are_listed_with_their_authors_figures_and_what_was_measured_her
     assert run.returncode == 0
     lines = {line.split()[0]: line for line in run.stdout.splitlines() if line.strip()}
     assert set(recipes.RECIPES) <= set(lines)
-    assert re.search(r"20 epochs of batch 32; rmsprop .*97\.96%; MNIST: 60,000", lines["mlp-sigmoid"])
+    assert re.search(r"20 epochs of batch 32; rmsprop .*97\.96 %; MNIST: 60,000", lines["mlp-sigmoid"])
     assert re.search(r"ours +–", lines["fast"])
     whole = digits("recipes", "lenet", home=chain.here.home)
     assert json.loads(whole.stdout) == recipes.find("lenet").as_parameters()
@@ -126,7 +128,7 @@ def test_artifacts_are_listed_with_what_they_are_made_from(chain: Chain) -> None
     run = digits("artifacts", "package", home=chain.here.home)
     assert run.returncode == 0
     assert re.search(
-        rf"package +{chain.package.id} +\d+ \w+ +\S+ .B +{chain.model.name}, {chain.prepared.name}", run.stdout
+        rf"package +{chain.package.id} +\w+ \w+ +\S+ .B +{chain.model.name}, {chain.prepared.name}", run.stdout
     )
     assert "dataset  " not in run.stdout
 
@@ -134,10 +136,11 @@ def test_artifacts_are_listed_with_what_they_are_made_from(chain: Chain) -> None
 def test_an_artifact_is_shown_with_its_lineage_up_to_the_source_file(chain: Chain) -> None:
     run = digits("show", chain.package.id, home=chain.here.home)
     assert run.returncode == 0
-    assert f"artifact                 {chain.package.name}" in run.stdout
-    lineage = run.stdout[run.stdout.index("lineage") :]
-    assert re.search(rf"{chain.model.name} +from {chain.prepared.name}", lineage)
-    assert re.search(rf"{chain.dataset.name} +from \S+mnist_5k.csv.gz sha256 [0-9a-f]{{64}}", lineage)
+    outline = yaml.safe_load(run.stdout)
+    assert outline["artifact"] == chain.package.name
+    assert outline["metrics"] == chain.package.metrics
+    assert outline["lineage"][chain.model.name] == f"from {chain.prepared.name}"
+    assert re.fullmatch(r"from \S+mnist_5k.csv.gz sha256 [0-9a-f]{64}", outline["lineage"][chain.dataset.name])
 
 
 def test_verify_names_what_is_damaged(tmp_path: Path) -> None:
@@ -145,9 +148,9 @@ def test_verify_names_what_is_damaged(tmp_path: Path) -> None:
     from tasks.settings import Settings
     from tasks.store import Store
 
-    here = Settings(home=tmp_path)
+    config = Settings(home=tmp_path)
     path = making.write_csv(tmp_path / "a.csv", making.digits(20))
-    dataset = ingest(Store(here.artifacts), str(path), here)
+    dataset = ingest(Store(config.artifacts), str(path), config)
     run = digits("verify", home=tmp_path)
     assert (run.returncode, run.stdout) == (0, "1 artifact verified: nothing is damaged or missing\n")
     with (dataset.path / "train.parquet").open("r+b") as file:
@@ -156,8 +159,8 @@ def test_verify_names_what_is_damaged(tmp_path: Path) -> None:
     assert run.returncode == 1
     assert run.stdout == f"{dataset.name}: train.parquet: damaged, its sha256 is not the one recorded\n"
     assert run.stderr.startswith(
-        f"digits: {here.artifacts}: 1 fault found; to go on, put back from a copy what is named"
+        f"digits: {config.artifacts}: 1 fault found; to go on, put back from a copy what is named"
     )
-    (here.artifacts / "champion.json").write_text("{")
+    (config.artifacts / "champion.json").write_text("{")
     champion = digits("verify", home=tmp_path).stdout.splitlines()[-1]
-    assert champion.startswith(f"{here.artifacts}/champion.json: the champion cannot be read; received Invalid JSON")
+    assert champion.startswith(f"{config.artifacts}/champion.json: the champion cannot be read; received Invalid JSON")

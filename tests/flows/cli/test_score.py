@@ -38,7 +38,7 @@ def test_a_table_becomes_a_submission_and_a_summary(home: Path) -> None:
 
 
 def test_it_can_stand_in_a_pipe(home: Path) -> None:
-    run = digits("score", "-", "--output", "-", home=home, given=(home / "test.csv").read_bytes())
+    run = digits("score", "-", "--output", "-", home=home, stdin=(home / "test.csv").read_bytes())
     assert run.returncode == 0, run.stderr
     lines = run.stdout.splitlines()
     assert (lines[0], len(lines)) == ("ImageId,Label", 701)

@@ -1,20 +1,22 @@
-"""What prefect.yaml may say, and what is told of a mistake in it."""
+"""Reading prefect.yaml, and the messages about mistakes in it."""
 
 from pathlib import Path
 
 import pytest
 
-from flows.operations import server
+from flows.operations import deployments
 from tasks.errors import UsageError
 
 
 def test_the_file_gives_three_deployments() -> None:
-    assert [one.name for one in server.deployments(pool=True)] == ["nightly", "inbox", "weekly"]
-    assert {one.work_pool_name for one in server.deployments(pool=False)} == {None}
+    pooled, served = deployments.read(with_pool=True), deployments.read(with_pool=False)
+    assert [deployment.name for deployment in pooled] == ["nightly", "inbox", "weekly"]
+    assert {deployment.work_pool_name for deployment in pooled} == {deployments.POOL}
+    assert {deployment.work_pool_name for deployment in served} == {None}
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "told"),
+    ("right", "wrong", "message"),
     [
         ('cron: "0 2 * * *"', "cron: at night", "deployment nightly: the deployments cannot be used"),
         ("        timezone: Europe/Berlin\n", "", "nothing of this name: 'timezone'"),
@@ -25,14 +27,14 @@ def test_the_file_gives_three_deployments() -> None:
         ("deployments:", "deployments: [", "the deployments cannot be used"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, right: str, wrong: str, told: str
+def test_the_message_about_a_mistake_names_file_and_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, right: str, wrong: str, message: str
 ) -> None:
-    text = server.DEPLOYMENTS.read_text()
+    text = deployments.FILE.read_text()
     assert right in text
     (tmp_path / "prefect.yaml").write_text(text.replace(right, wrong, 1))
-    monkeypatch.setattr(server, "DEPLOYMENTS", tmp_path / "prefect.yaml")
+    monkeypatch.setattr(deployments, "FILE", tmp_path / "prefect.yaml")
     with pytest.raises(UsageError, match=r"prefect\.yaml") as caught:
-        server.deployments(pool=True)
-    assert told in str(caught.value)
+        deployments.read(with_pool=True)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.operations.embedded_server import a_server
+from flows.operations.embedded_server import running_server
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
@@ -32,7 +32,7 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("end", ["killed", "orderly"])
-def test_a_server_ends_with_its_run_however_that_ends(end: str) -> None:
+def test_running_server_ends_with_its_run_however_that_ends(end: str) -> None:
     command = [sys.executable, "-c", PROGRAM, end]
     run = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, timeout=30)
     assert run.returncode == (-signal.SIGKILL if end == "killed" else 0)
@@ -48,11 +48,11 @@ def test_a_standing_server_is_used_where_one_is_named(prefect_server: str) -> No
     from prefect.server.api.server import SubprocessASGIServer
 
     running = dict(SubprocessASGIServer._instances)
-    with a_server():
+    with running_server():
         assert running == SubprocessASGIServer._instances
 
 
-def test_workers_are_told_of_the_server_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_are_handed_the_address_of_the_running_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each would else start one of its own, which a kill leaves behind."""
     from prefect.server.api import server
     from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
@@ -65,6 +65,6 @@ def test_workers_are_told_of_the_server_that_there_is(monkeypatch: pytest.Monkey
             pass
 
     monkeypatch.setattr(server, "SubprocessASGIServer", Started)
-    with temporary_settings(restore_defaults={PREFECT_API_URL}), a_server():
+    with temporary_settings(restore_defaults={PREFECT_API_URL}), running_server():
         handed = get_current_settings().to_environment_variables(exclude_unset=True)
         assert handed["PREFECT_API_URL"] == Started.api_url

@@ -1,4 +1,4 @@
-"""What people are told of, and that it is not the same every night."""
+"""Notices for people, and that the same is not repeated every night."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,22 +16,22 @@ REFUSED = Decision(
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    said: list[str] = []
-    monkeypatch.setattr(notices, "emit_event", lambda event, resource, payload: said.append(event))
-    return said
+def emitted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The events that are emitted from now on."""
+    events: list[str] = []
+    monkeypatch.setattr(notices, "emit_event", lambda event, resource, payload: events.append(event))
+    return events
 
 
-def test_a_refusal_is_told_when_it_is_new(store: Store, told: list[str]) -> None:
+def test_notice_is_given_of_a_refusal_that_is_new(store: Store, emitted: list[str]) -> None:
     store.root.mkdir()
     registry.record(store, REFUSED)
     notices.of_promotion(store, REFUSED)
-    assert told == [notices.REFUSED_PROMOTION]
-    notices.of_promotion(
-        store, replace(REFUSED, decided="2026-11-22T02:00:00Z")
-    )  # decided the same again, not recorded
+    assert emitted == [notices.REFUSED_PROMOTION]
+    # Decided the same again, so not recorded.
+    notices.of_promotion(store, replace(REFUSED, decided="2026-11-22T02:00:00Z"))
     notices.of_promotion(store, replace(REFUSED, promoted=True))
-    assert len(told) == 1
+    assert len(emitted) == 1
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,13 @@ def test_a_refusal_is_told_when_it_is_new(store: Store, told: list[str]) -> None
         ("none", 2, [notices.QUARANTINE]),
     ],
 )
-def test_scores_are_told_of_when_they_drift_or_too_many_rows_are_set_aside(
-    tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch, verdict: str, quarantined: int, events: list[str]
+def test_notice_is_given_of_drift_and_of_too_many_rows_set_aside(
+    tmp_path: Path,
+    emitted: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    verdict: str,
+    quarantined: int,
+    events: list[str],
 ) -> None:
     metrics = {
         "rows": 1000 - quarantined,
@@ -58,4 +63,4 @@ def test_scores_are_told_of_when_they_drift_or_too_many_rows_are_set_aside(
     }
     monkeypatch.setattr(Artifact, "metrics", metrics)
     notices.of_scores(Artifact("scores", "a", tmp_path), "forms.csv", max_quarantined=0.001)
-    assert told == events
+    assert emitted == events

@@ -11,7 +11,7 @@ import pytest
 
 from flows.operations.daemons import Daemon, alive
 from tests.command import PROGRAM, environment
-from tests.flows.operating import free_port, within
+from tests.flows.operating import PATIENCE, eventually, free_port
 
 pytestmark = pytest.mark.operations
 
@@ -32,20 +32,20 @@ def test_the_deployments_are_served_until_ctrl_c(tmp_path: Path) -> None:
         start_new_session=True,
     )
 
-    def there() -> bool:
+    def deployed() -> bool:
         try:
             names = ("train/nightly", "score/inbox", "compare/weekly")
-            answers = [httpx.get(f"{api}/deployments/name/{name}") for name in names]
+            responses = [httpx.get(f"{api}/deployments/name/{name}") for name in names]
         except httpx.HTTPError:
             return False
-        return all(answer.is_success and answer.json()["work_pool_name"] is None for answer in answers)
+        return all(response.is_success and response.json()["work_pool_name"] is None for response in responses)
 
     try:
-        assert within(90, there), (tmp_path / "log").read_text()
+        assert eventually(deployed), (tmp_path / "log").read_text()
         family = Daemon(tmp_path / ".prefect" / "operations", "server").family()
         os.killpg(served.pid, signal.SIGINT)  # as a terminal does
-        served.wait(timeout=60)
+        served.wait(timeout=PATIENCE)
         assert family
-        assert within(20, lambda: not alive(family))
+        assert eventually(lambda: not alive(family))
     finally:
         served.kill()

@@ -1,0 +1,106 @@
+"""The commands about artifacts of any kind: artifacts, show, verify."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from itertools import chain
+from typing import Annotated, Any
+
+import typer
+from humanize import naturalsize
+
+from flows.cli.registry import decisions_about, open_store
+from flows.cli.terminal import age, display
+from tasks.errors import StoreError
+from tasks.store import Artifact, find_damage, lineage
+from tasks.words import counted
+
+
+def artifacts(
+    kind: Annotated[str | None, typer.Argument(help="List only artifacts of this kind: dataset, model, …")] = None,
+) -> None:
+    """List the artifacts: kind, id, age, size, and what each was made from."""
+    from rich.table import Table
+
+    all_artifacts = open_store().all()
+    kinds = sorted({artifact.kind for artifact in all_artifacts})
+    if not kinds:
+        raise StoreError("there are no artifacts yet", remedy="start with `digits run`")
+    if kind and kind not in kinds:
+        raise StoreError(f"there are no artifacts of the kind {kind!r}", expected=f"one of {', '.join(kinds)}")
+    table = Table("kind", "id", "age", "size", "made from", box=None, header_style="bold")
+    for artifact in all_artifacts:
+        if kind in (None, artifact.kind):
+            table.add_row(artifact.kind, artifact.id, *_age_size_origin(artifact))
+    display(table)
+
+
+def show(
+    artifact_id: Annotated[str, typer.Argument(metavar="ID", help="An id, the beginning of one, or kind/id.")],
+) -> None:
+    """Show an artifact as YAML: how it was made, from what up to the source file, and what it holds."""
+    store = open_store()
+    artifact = store.get(artifact_id)
+    manifest = asdict(artifact.manifest())
+    files = {name: f"{naturalsize(file['bytes'])}, sha256 {file['sha256']}" for name, file in manifest["files"].items()}
+    ancestors = {artifact.name: artifact, **lineage(store, artifact)}
+    outline = {
+        "artifact": artifact.name,
+        "folder": str(artifact.path),
+        **{name: value for name, value in manifest.items() if name not in ("kind", "id", "inputs", "files")},
+        "files": files,
+        "decisions": decisions_about(store, artifact),
+        "lineage": {name: _origin(ancestor) if ancestor else "gone" for name, ancestor in ancestors.items()},
+    }
+    display(_yaml({name: value for name, value in outline.items() if value}))
+
+
+def verify() -> None:
+    """Check every file of every artifact against its checksum, and name what is damaged or gone."""
+    from tasks.registry import decisions
+
+    store = open_store()
+    faults = 0
+    for line in chain(find_damage(store), decisions.damage(store)):
+        print(line)
+        faults += 1
+    if faults:
+        raise StoreError(
+            f"{counted(faults, 'fault')} found",
+            file=str(store.root),
+            remedy="put back from a copy what is named above, or remove its folders and run again",
+        )
+    print(f"{counted(len(store.all()), 'artifact')} verified: nothing is damaged or missing")
+
+
+COMMANDS = (artifacts, show, verify)
+
+
+def _age_size_origin(artifact: Artifact) -> tuple[str, str, str]:
+    """Return three cells of the list; one damaged manifest does not hide the rest of it."""
+    try:
+        manifest = artifact.manifest()
+    except StoreError:
+        return ("", "", "damaged: the manifest cannot be read")
+    origin = ", ".join(manifest.inputs) or str(manifest.source.get("data", ""))
+    return (age(manifest.created), naturalsize(manifest.size), origin)
+
+
+def _origin(artifact: Artifact) -> str:
+    """Return in words what an artifact was made from: other artifacts, and for a dataset the first of its files."""
+    manifest = artifact.manifest()
+    files = manifest.source.get("files", [])
+    names = [f"{file['path']} sha256 {file['sha256']}" if "sha256" in file else file["path"] for file in files[:3]]
+    rest = [counted(len(files) - 3, "more file")] if len(files) > 3 else []
+    return f"from {', '.join([*manifest.inputs, *names, *rest])}"
+
+
+def _yaml(values: Mapping[str, Any]) -> str:
+    """Return nested values as YAML, each list on one line."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> Any:
+            return super().represent_sequence(tag, sequence, flow_style=True)
+
+    text: str = yaml.dump(values, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=float("inf"))
+    return text.rstrip("\n")
