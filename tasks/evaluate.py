@@ -25,8 +25,7 @@ from tasks.judging.occlusion import occlusion
 from tasks.judging.overfitting import Overfitting
 from tasks.judging.robustness import Robustness
 from tasks.judging.statistics import Score, score
-from tasks.models import judged
-from tasks.models.fitted import load, predict
+from tasks.models.fitted import is_refitted, judged_twin, load, predict
 from tasks.reports.report import (
     Ancestor,
     ClassScore,
@@ -41,7 +40,7 @@ from tasks.reports.report import (
 )
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store, lineage
-from tasks.training import history, recipes
+from tasks.training import recipes, resuming
 
 SMALLEST = np.finfo(np.float32).tiny
 WORST = 24  # mistakes that the report shows
@@ -57,7 +56,7 @@ def evaluate(store: Store, model: Artifact, prepared: Artifact, *, fresh: bool =
     """The evaluation of a model on the data that it was fitted on the training part of."""
 
     def build(draft: Draft) -> dict[str, Any]:
-        measured = judged.twin(store, model)
+        measured = judged_twin(store, model)
         fitted = load(measured.file("model.keras"))
         judging = digits.read(prepared.path / "validation.parquet")
         answered = Answers.to(judging, predict(fitted, judging.images))
@@ -65,13 +64,13 @@ def evaluate(store: Store, model: Artifact, prepared: Artifact, *, fresh: bool =
         evaluation = measure(
             judging.images,
             answered,
-            history.read(measured.path / "history.csv"),
+            resuming.read_history(measured.path / "history.csv"),
             read=lambda images: predict(fitted, images),
             training=_training(fitted, prepared, most=min(TRAINING, len(judging))),
             robustness=_robustness(fitted, spread(judging, CHANGED)),
             test=_test(fitted, prepared),
         )
-        metrics = _metrics(evaluation) | {"refitted": judged.refitted(model), "judged": measured.name}
+        metrics = _metrics(evaluation) | {"refitted": is_refitted(model), "judged": measured.name}
         (draft.folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
         page = render(evaluation, _context(store, model))
         (draft.folder / "report.html").write_text(page, encoding="utf-8")
@@ -83,7 +82,7 @@ def evaluate(store: Store, model: Artifact, prepared: Artifact, *, fresh: bool =
 def measure(
     images: np.ndarray,
     answered: Answers,
-    epochs: list[history.Epoch],
+    epochs: list[resuming.Epoch],
     *,
     read: Callable[[np.ndarray], np.ndarray],
     training: Score,
@@ -229,7 +228,7 @@ def _context(store: Store, model: Artifact) -> Context:
     return Context(
         title=f"{recipe['name']} on {Path(dataset.source['data']).name}",
         recipe=recipe["name"],
-        judged=judged.twin(store, model).name if judged.refitted(model) else None,
+        judged=judged_twin(store, model).name if is_refitted(model) else None,
         parameters=recipe,
         data=_facts(ancestors, dataset.source["data"]),
         lineage=[
@@ -265,7 +264,7 @@ def _part(prepared: Artifact, name: str) -> Split:
 
 def _command(data: str, parameters: dict[str, Any], bad_rows: float) -> str:
     """The call that makes this again."""
-    changes = [f"--set {change}" for change in recipes.changes(parameters)]
+    changes = [f"--set {change}" for change in recipes.changes_of(parameters)]
     limit = [f"--max-bad-rows {bad_rows:g}"] if bad_rows != Limits().bad_rows else []
     refit = ["--refit"] if parameters.get("refit") else []
     name = parameters["name"] if parameters["name"] in recipes.RECIPES else f"{parameters['name']}.json"

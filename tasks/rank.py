@@ -13,12 +13,13 @@ from tasks.data import digits
 from tasks.data.digits import Digits
 from tasks.judging import answers
 from tasks.judging.comparison import Comparison, Entry, Failure, rows
-from tasks.models.fitted import load, predict
+from tasks.models.fitted import ModelMetrics, load, predict
+from tasks.models.packaged import INT8, FormCheck, PackageMetrics
 from tasks.reports import leaderboard
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store, lineage
 from tasks.store.provenance import commit, versions
-from tasks.training import history
+from tasks.training import resuming
 from tasks.training.recipes import PUBLISHED, Recipe
 
 
@@ -92,8 +93,10 @@ def _comparison(
 
 
 def _entry(contender: Contender, test: Digits | None) -> Entry:
-    fitted, judged, packed = (one.metrics for one in (contender.model, contender.evaluation, contender.package))
-    forms = packed["forms"]
+    fitted = contender.model.measured(ModelMetrics)
+    judged = contender.evaluation.metrics
+    packed = contender.package.measured(PackageMetrics)
+    int8 = packed.forms[INT8]
     return Entry(
         recipe=contender.recipe.name,
         seed=contender.recipe.seed,
@@ -103,29 +106,29 @@ def _entry(contender: Contender, test: Digits | None) -> Entry:
         robust=judged["robustness"]["mean"],
         test=_of(judged["test"]),
         refitted_test=_answered(contender.refitted, test),
-        best_epoch=fitted["best_epoch"],
-        epochs=fitted["epochs"],
-        cpu=fitted["fit_cpu_seconds"],
-        wall=fitted["fit_wall_seconds"],
-        parameters=fitted["parameters"],
-        int8_bytes=forms["int8.tflite"]["bytes"] if forms["int8.tflite"]["accepted"] else None,
-        rate=forms[packed["default"]]["images_per_cpu_second"],
-        history=history.read(contender.model.path / "history.csv"),
-        notes=_notes(contender.recipe, fitted, judged, forms),
+        best_epoch=fitted.best_epoch,
+        epochs=fitted.epochs,
+        cpu=fitted.fit_cpu_seconds,
+        wall=fitted.fit_wall_seconds,
+        parameters=fitted.parameters,
+        int8_bytes=int8.bytes if int8.accepted else None,
+        rate=packed.forms[packed.default].images_per_cpu_second,
+        history=resuming.read_history(contender.model.path / "history.csv"),
+        notes=_notes(contender.recipe, fitted, judged, int8),
     )
 
 
-def _notes(recipe: Recipe, fitted: dict[str, Any], judged: dict[str, Any], forms: dict[str, Any]) -> list[str]:
+def _notes(recipe: Recipe, fitted: ModelMetrics, judged: dict[str, Any], int8: FormCheck) -> list[str]:
     notes = []
     if recipe.members > 1:
         notes.append(f"{recipe.members} members")
-    if recipe.patience and fitted["epochs"] < recipe.epochs:
-        notes.append(f"stopped early, at {fitted['epochs']} of {recipe.epochs} epochs")
+    if recipe.patience and fitted.epochs < recipe.epochs:
+        notes.append(f"stopped early, at {fitted.epochs} of {recipe.epochs} epochs")
     overfitting = judged["overfitting"]
     if overfitting["verdict"] != "none":
         begins = f" from epoch {overfitting['begins']}" if overfitting["begins"] else ""
         notes.append(f"overfits{begins} ({100 * overfitting['gap']:.2f} points)")
-    if not forms["int8.tflite"]["accepted"]:
+    if not int8.accepted:
         notes.append("int8 refused, it loses too much")
     return notes
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from tasks.models.packaged import PackageMetrics
 from tasks.store import Artifact
 
 if TYPE_CHECKING:
@@ -85,11 +86,11 @@ def _model(evaluation: Artifact) -> str:
 
 
 def _package(package: Artifact) -> str:
-    found = package.metrics
-    form = found["forms"][found["default"]]
-    refused = [name for name, check in found["forms"].items() if not check["accepted"]]
+    metrics = package.measured(PackageMetrics)
+    agreement = metrics.forms[metrics.default].agreement
+    refused = [name for name, check in metrics.forms.items() if not check.accepted]
     return (
-        f"{found['default']}, {form['agreement']:.2%} the same answers as Keras"
+        f"{metrics.default}, {agreement:.2%} the same answers as Keras"
         f"{''.join(f'; {name} refused, it loses too much' for name in refused)}"
     )
 

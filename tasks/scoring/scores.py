@@ -27,9 +27,8 @@ from tasks.data.digits import CLASSES, SIDE
 from tasks.data.tables import Table
 from tasks.errors import DriftError, StoreError, UsageError
 from tasks.judging import drift, statistics
-from tasks.judging.calibration import Calibration
 from tasks.judging.drift import Profile
-from tasks.models.scorer import PROFILE, default_model
+from tasks.models.packaged import PROFILE, PackageMetrics, default_model
 from tasks.reports import sheets
 from tasks.reports.sheets import Tile
 from tasks.scoring import processes, shards
@@ -91,7 +90,7 @@ def plan(
     that do not share the artifacts. threads: of the model, in each process.
     Raises: DataError; StoreError, also where the model is not what was packaged.
     """
-    temperature = calibration_of(package).temperature
+    temperature = package.measured(PackageMetrics).calibration.temperature
     reference_of(package)  # what is wrong with it is to be known before the work
     # Whether drift stops a run decides no score.
     parameters = {name: value for name, value in asdict(options).items() if name != "on_drift"}
@@ -184,16 +183,6 @@ def score(
             for rows in processes.each(shards.score_piece, [(job, piece) for piece in left], workers):
                 tell(rows)
     return publish(store, planned)
-
-
-def calibration_of(package: Artifact) -> Calibration:
-    """Raises: StoreError for a package of an earlier version, which has none."""
-    found = package.metrics.get("calibration")
-    if found is None:
-        raise StoreError(
-            f"{package.name} was packaged before confidences were calibrated", remedy="run `digits run` again"
-        )
-    return Calibration.of_metrics(found)
 
 
 def _files(tables: Iterable[Table]) -> list[dict[str, Any]]:
@@ -329,7 +318,7 @@ def _metrics(planned: Plan, done: Sequence[Shard], verdict: dict[str, Any]) -> d
     confusion = np.sum([shard.confusion for shard in done], axis=0)
     known, right = int(confusion.sum()), int(confusion.trace())
     accuracy = statistics.score(np.arange(known) < right) if known else None
-    expected = calibration_of(planned.package).at(planned.options.review_below)
+    expected = planned.package.measured(PackageMetrics).calibration.at(planned.options.review_below)
     return {
         "rows": sum(shard.rows for shard in done),
         "quarantined": sum(len(shard.faults) for shard in done),

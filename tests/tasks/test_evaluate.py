@@ -12,7 +12,7 @@ from tasks.judging.answers import Answers
 from tasks.judging.robustness import CHANGES, Robustness
 from tasks.judging.statistics import Score
 from tasks.reports.report import Evaluation
-from tasks.training import history
+from tasks.training import resuming
 from tests import making
 from tests.conftest import Chain
 
@@ -20,7 +20,7 @@ from tests.conftest import Chain
 def test_metrics_are_those_of_the_validation_part(chain: Chain) -> None:
     found = chain.evaluation.metrics
     assert found["images"] == 900
-    last = history.read(chain.model.path / "history.csv")[-1]
+    last = resuming.read_history(chain.model.path / "history.csv")[-1]
     assert found["accuracy"] == pytest.approx(last["val_accuracy"], abs=1e-6)
     assert found["mistakes"] == round(900 * (1 - found["accuracy"]))
     assert found["interval"][0] < found["accuracy"] < found["interval"][1]

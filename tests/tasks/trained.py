@@ -9,11 +9,17 @@ from tasks.data import digits
 from tasks.data.digits import Digits
 from tasks.judging import answers
 from tasks.judging.answers import Answers
+from tasks.judging.calibration import Bin, Calibration, Reliability
+from tasks.models.fitted import ModelMetrics
+from tasks.models.packaged import FLOAT32, FormCheck, PackageMetrics
 from tasks.store import Artifact, Draft, Store
 from tasks.training import recipes
 from tests import making
 
 IMAGES = 60
+# Its expected calibration error is 1.23 %.
+RELIABILITY = Reliability((Bin(IMAGES, confidence=0.9123, accuracy=0.9),))
+CALIBRATION = Calibration(IMAGES, 1.0, RELIABILITY, RELIABILITY, (), (), (), ())
 
 
 @dataclass(frozen=True)
@@ -48,9 +54,12 @@ def trained(
         answers.write(draft.folder / "answers.parquet", Answers.to(judging, sure))
         return {"accuracy": 1 - len(wrong) / len(judging), "judged": model.name}
 
-    def packed(draft: Draft) -> dict[str, object]:
-        (draft.folder / "float32.tflite").write_bytes(b"model" * 300)
-        return {"default": "float32.tflite", "refitted": False, "calibration": {"error_after": 0.0123}}
+    def packed(draft: Draft) -> PackageMetrics:
+        (draft.folder / FLOAT32).write_bytes(b"model" * 300)
+        check = FormCheck(bytes=1500, images_per_cpu_second=1, agreement=1.0, loss_points=0.0, accepted=True)
+        return PackageMetrics(FLOAT32, {FLOAT32: check}, refitted=False, calibration=CALIBRATION)
+
+    fitted = ModelMetrics("fast", seed, 1, 1, None, 10, 1.0, 1.0, judged=None)
 
     def make(kind: str, build: object, given: dict[str, object], *inputs: Artifact) -> Artifact:
         return store.make(
@@ -60,6 +69,6 @@ def trained(
     about = {"dataset": origin}
     dataset = make("dataset", lambda draft: {}, {"source": source})
     prepared = make("prepared", split, {"ids": judging.ids.tolist()}, dataset)
-    model = make("model", lambda draft: {"epochs": 1, "accuracy": None}, parameters, prepared)
+    model = make("model", lambda draft: fitted, parameters, prepared)
     evaluation = make("evaluation", evaluated, {}, model, prepared)
     return Trained(dataset, prepared, model, evaluation, make("package", packed, {}, model, prepared))

@@ -9,7 +9,8 @@ import pytest
 
 from tasks.data.tables import Table
 from tasks.errors import DataError, DriftError, StoreError, UsageError
-from tasks.models.scorer import Scorer, default_model
+from tasks.models.packaged import PackageMetrics, default_model
+from tasks.models.scorer import Scorer
 from tasks.scoring import scores, shards
 from tasks.scoring.inputs import find
 from tasks.scoring.scores import Options
@@ -52,7 +53,7 @@ def test_a_submission_has_a_row_for_every_image_in_its_order(chain: Chain, table
 
 def test_confidence_is_that_of_the_calibrated_probabilities(chain: Chain, table: Path, store: Store) -> None:
     rows = pq.read_table(score(chain, table, store).path / "scores.parquet")
-    temperature = scores.calibration_of(chain.package).temperature
+    temperature = chain.package.measured(PackageMetrics).calibration.temperature
     expected = Scorer(default_model(chain.package), temperature=temperature).probabilities(SOME.images)
     assert temperature != 1
     np.testing.assert_allclose(np.stack(rows["probabilities"].to_numpy()), expected, atol=1e-6)
@@ -192,18 +193,6 @@ def test_probabilities_go_into_the_submission_on_demand(chain: Chain, table: Pat
     row = lines[1].split(",")
     assert sum(map(float, row[2:])) == pytest.approx(1, abs=1e-4)
     assert int(np.argmax(list(map(float, row[2:])))) == int(row[1])
-
-
-def test_a_package_of_an_earlier_version_is_told(chain: Chain, table: Path, tmp_path: Path, store: Store) -> None:
-    form = (chain.package.path / chain.package.metrics["default"]).read_bytes()
-
-    def build(draft: Draft) -> dict[str, str]:
-        (draft.folder / "int8.tflite").write_bytes(form)
-        return {"default": "int8.tflite"}
-
-    old = store.make("package", build, code="tasks.data.digits", parameters={})
-    with pytest.raises(StoreError, match="packaged before confidences were calibrated; to go on, run `digits run`"):
-        scores.plan(store, old, tables_of(table), Options())
 
 
 def test_an_output_that_is_there_is_not_overwritten_unasked(tmp_path: Path) -> None:
