@@ -1,4 +1,4 @@
-"""How long work is watched: a bar on a terminal, log lines elsewhere; and by whoever listens, such as Prefect's UI."""
+"""How far work has come: a bar on a terminal, log lines elsewhere, and for a listener such as Prefect's UI."""
 
 import contextlib
 import logging
@@ -19,8 +19,8 @@ _listener: ContextVar[Listener] = ContextVar("_listener", default=lambda share: 
 
 
 @contextlib.contextmanager
-def heard_by(listener: Listener) -> Iterator[None]:
-    """Whatever goes on meanwhile in this thread tells this listener how far it is."""
+def reported_to(listener: Listener) -> Iterator[None]:
+    """Let this listener hear how far the work in this thread has come, until the context ends."""
     before = _listener.set(listener)
     try:
         yield
@@ -29,8 +29,8 @@ def heard_by(listener: Listener) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def progress(epochs: int, steps: int) -> "Iterator[keras.callbacks.Callback]":
-    """A Keras callback that shows how far a fit of so many epochs of so many steps has come."""
+def fit_progress(epochs: int, steps: int) -> "Iterator[keras.callbacks.Callback]":
+    """Yield a Keras callback that shows how far a fit of so many epochs of so many steps has come."""
     import keras
     from rich.console import Console
 
@@ -70,14 +70,17 @@ def progress(epochs: int, steps: int) -> "Iterator[keras.callbacks.Callback]":
 
 
 def _words(logs: Mapping[str, float]) -> str:
-    if "val_accuracy" not in logs:
-        return f"training accuracy {logs['accuracy']:.2%}, loss {logs['cross_entropy']:.4f}"
-    return f"validation accuracy {logs['val_accuracy']:.2%}, loss {logs['val_cross_entropy']:.4f}"
+    split, prefix = ("validation", "val_") if "val_accuracy" in logs else ("training", "")
+    accuracy, loss = 100 * logs[f"{prefix}accuracy"], logs[f"{prefix}cross_entropy"]
+    return f"{split} accuracy {accuracy:.2f}\u00a0%, loss {loss:.4f}"
 
 
 @contextlib.contextmanager
 def rows_progress(total: int | None) -> Iterator[Callable[[int], None]]:
-    """What to call with each number of rows that are done; total: about how many there are, None where nobody knows."""
+    """Yield a function to call with each number of rows that are done.
+
+    total: about how many there are, None where nobody knows.
+    """
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -106,7 +109,7 @@ def rows_progress(total: int | None) -> Iterator[Callable[[int], None]]:
 
 
 def rows_in_lines(total: int | None) -> Callable[[int], None]:
-    """The same as log lines, every few seconds."""
+    """Return a function as `rows_progress` yields, which writes a log line every few seconds."""
     done, started = 0, time.perf_counter()
     last = started
     listener = _listener.get()

@@ -293,7 +293,7 @@ def _look_at_the_call(data: str, names: Sequence[str] | None, changes: Sequence[
     from tasks.training import recipes
 
     here = settings.load()
-    recipes.several(names, changes or ())
+    recipes.find_all(names, changes or ())
     if data not in sources.FETCHED:  # those are fetched by the stage
         logging.disable(logging.WARNING)  # the stage will say it
         sources.recognise(data, here)

@@ -80,7 +80,7 @@ def _completed(
             refitted=metrics.refitted,
         )
         recipe = read(inputs["model"]).parameters
-        summary = replace(summary, recipe=" ".join([recipe["name"], *recipes.changes(recipe)]))
+        summary = replace(summary, recipe=" ".join([recipe["name"], *recipes.changes_of(recipe)]))
         dataset = read(read(inputs["prepared"]).inputs[0])
         summary = replace(summary, data=dataset.source["data"])
     return summary
