@@ -1,7 +1,6 @@
 """The flow `compare`: every recipe on the same data, side by side on one page."""
 
 import contextlib
-import shlex
 from typing import Annotated
 
 from prefect import flow, task
@@ -9,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 from pydantic import Field
 
+from flows.calls import call
 from flows.fitting import learn
 from tasks import settings
 from tasks.data.expectations import Limits
@@ -63,8 +63,13 @@ def compare(
     outcomes = run_all(contend, [(store, prepared, recipe, refit, fresh) for recipe in entrants], workers=workers)
     contenders = [outcome for outcome in outcomes if isinstance(outcome, Contender)]
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-    call = _call(data, names, seeds, changes, max_bad_rows, refit)
-    return rank(store, prepared, contenders, failures, call, fresh=fresh)
+    options = ["--recipes", ",".join(names)] if names else []
+    if seeds > 1:
+        options += ["--seeds", str(seeds)]
+    if refit:
+        options += ["--refit"]
+    reproduce = call("compare", data, *options, changes=changes, max_bad_rows=max_bad_rows)
+    return rank(store, prepared, contenders, failures, reproduce, fresh=fresh)
 
 
 # No retries: its stages try again by themselves.
@@ -86,21 +91,3 @@ def contend(store: Store, prepared: Artifact, recipe: Recipe, refit: bool, fresh
         package=package(store, model, prepared, fresh=fresh),
         refitted=refitted,
     )
-
-
-def _call(
-    data: str, names: list[str] | None, seeds: int, changes: list[str] | None, max_bad_rows: float, refit: bool
-) -> str:
-    """Return the command that makes this comparison again."""
-    words = ["digits", "compare", "--data", data]
-    if names:
-        words += ["--recipes", ",".join(names)]
-    if seeds > 1:
-        words += ["--seeds", str(seeds)]
-    for change in changes or ():
-        words += ["--set", change]
-    if max_bad_rows != Limits().bad_rows:
-        words += ["--max-bad-rows", str(max_bad_rows)]
-    if refit:
-        words += ["--refit"]
-    return shlex.join(words)

@@ -1,11 +1,11 @@
 """The flow `tune`: trials of a recipe with other values, and the best of them as a recipe to run."""
 
 import logging
-import shlex
 
 from prefect import flow
 from prefect.runtime import flow_run
 
+from flows.calls import call
 from tasks import settings
 from tasks.data.expectations import Limits
 from tasks.errors import DivergedError
@@ -48,17 +48,13 @@ def tune(
     dataset = ingest(store, data, config)
     validation = validate(store, dataset, limits=Limits(bad_rows=max_bad_rows))
     prepared = prepare(store, dataset, validation)
+    options = ["--recipe", recipe, "--trials", str(trials)]
+    reproduce = call("tune", data, *options, changes=changes, max_bad_rows=max_bad_rows)
     with studies.locked(store.root):
         finished = studies.finished_trials(studies.open_study(store.root, base, prepared.name))
         for number in range(finished + 1, trials + 1):
             attempt_stage(store, prepared, base, number)
-        return choose(store, prepared, base, _call(data, recipe, trials, changes))
-
-
-def _call(data: str, recipe: str, trials: int, changes: list[str] | None) -> str:
-    """Return the command that makes this tuning again."""
-    words = ["digits", "tune", "--data", data, "--recipe", recipe, "--trials", str(trials)]
-    return shlex.join(words + [word for change in changes or () for word in ("--set", change)])
+        return choose(store, prepared, base, reproduce)
 
 
 def attempt(store: Store, prepared: Artifact, base: Recipe, number: int) -> None:

@@ -84,10 +84,6 @@ class Recipe:
         """Return everything that decides the fit, as the manifest holds it."""
         return asdict(self)
 
-    def values(self) -> dict[str, Any]:
-        """Return all values by their name, those of the augmentation beside the others."""
-        return flat(self.as_parameters())
-
     def member_recipes(self) -> "list[Recipe]":
         """Return the recipes of the members; their seeds lie far apart, so that neighbouring seeds share no member."""
         return [replace(self, members=1, seed=self.seed + 1000 * index) for index in range(self.members)]
@@ -204,8 +200,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 def flat(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return a recipe's parameters with those of its augmentation beside the others."""
-    augmentation = parameters["augmentation"]
-    return {name: value for name, value in parameters.items() if name != "augmentation"} | augmentation
+    return {**parameters, **parameters["augmentation"]}
 
 
 def find(name: str, changes: Iterable[str] = ()) -> Recipe:
@@ -262,7 +257,7 @@ def changes_of(parameters: Mapping[str, Any]) -> list[str]:
     """
     if parameters["name"] not in RECIPES:
         return []
-    own, values = RECIPES[parameters["name"]].values(), flat(parameters)
+    values, own = flat(parameters), flat(RECIPES[parameters["name"]].as_parameters())
     return [f"{name}={values[name]}" for name in (*RANGES, *CHOICES) if values[name] != own[name]]
 
 

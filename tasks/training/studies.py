@@ -168,5 +168,5 @@ def _space_of(recipe: Recipe) -> Space:
 
 def _own_values(recipe: Recipe) -> dict[str, Any]:
     """Return the recipe's own values of what is searched."""
-    values = recipe.values()
+    values = recipes.flat(recipe.as_parameters())
     return {key: values[key] for key in _space_of(recipe)}
