@@ -1,4 +1,4 @@
-"""How the flows fit: a recipe's members one by one or side by side, combined into one model."""
+"""Fitting in flows: a recipe's members one by one or side by side, combined into one model."""
 
 from tasks.combine import combine_stage as combine
 from tasks.fit import fit_stage as fit

@@ -69,15 +69,15 @@ def fit(
         model.save(draft.folder / "model.keras")
         history = resuming.read_history(draft.scratch / HISTORY)
         resuming.write_history(draft.folder / HISTORY, history)
-        return summary(recipe, model.count_params(), history, judged)
+        return metrics_of(recipe, model.count_params(), history, judged)
 
     inputs = [prepared, judged] if judged else [prepared]
     parameters = recipe.as_parameters() | ({"refit": True} if judged else {})
     return store.make("model", build, code=__name__, parameters=parameters, inputs=inputs, fresh=fresh)
 
 
-def summary(recipe: Recipe, parameters: int, history: list[Epoch], judged: Artifact | None) -> ModelMetrics:
-    """Return what a fit came to, from its learning curve."""
+def metrics_of(recipe: Recipe, parameters: int, history: list[Epoch], judged: Artifact | None) -> ModelMetrics:
+    """Return the figures of a fitted model, from its learning curve."""
     best = resuming.best_epoch(history)
     kept = history[best - 1] if recipe.patience else history[-1]
     return ModelMetrics(
@@ -168,7 +168,7 @@ def _without_optimizer(recipe: Recipe, model: "keras.Model") -> "keras.Model":
 def _callbacks(
     recipe: Recipe, model: "keras.Model", scratch: Path, early: EarlyStopping | None
 ) -> "list[keras.callbacks.Callback]":
-    """Return what measures and judges an epoch, and then what keeps it: Keras calls them in their order."""
+    """Return callbacks that measure and judge an epoch, then those that keep it: Keras calls them in this order."""
     import keras
 
     def judge(epoch: int, logs: dict[str, float]) -> None:
@@ -197,7 +197,7 @@ def _watching(watch: Watch) -> "keras.callbacks.Callback":
 
 
 def _measuring_cost() -> "keras.callbacks.Callback":
-    """Return what adds to each epoch's line its own cost, so that the cost of a fit in several parts adds up."""
+    """Return a callback that adds its cost to the line of each epoch, so that a fit in several parts adds up."""
     import keras
 
     started: dict[str, float] = {}

@@ -70,7 +70,7 @@ def write_forms(fitted: "keras.Model", training: Digits, validation: Digits, fol
     for name in (FLOAT32, INT8):
         form = folder / name
         form.write_bytes(convert(name, fitted, training))
-        checks[name] = check = compare(form, validation, labels)
+        checks[name] = check = check_form(form, validation, labels)
         if check.accepted:
             continue
         lost = f"{check.loss_points:.2f} points of accuracy lost, {LOSS_LIMIT} allowed"
@@ -92,8 +92,8 @@ def convert(form: str, fitted: "keras.Model", training: Digits) -> bytes:
     return int8_form(fitted, training.images[::every][:TYPICAL_IMAGES])
 
 
-def compare(form: Path, validation: Digits, labels: np.ndarray) -> FormCheck:
-    """Return how a form compares with Keras. labels: Keras's answers to the validation images, 0–9."""
+def check_form(form: Path, validation: Digits, labels: np.ndarray) -> FormCheck:
+    """Compare a form with Keras. labels: Keras's answers to the validation images, 0–9."""
     scorer = Scorer(form, threads=1)
     started = time.process_time()
     answers = scorer.probabilities(validation.images).argmax(axis=1)
@@ -118,7 +118,7 @@ def faster_form(checks: dict[str, FormCheck]) -> str:
 
 
 def measure_confidence(form: Path, training: Digits, validation: Digits) -> tuple[Calibration, Profile]:
-    """Return what a form's confidence is worth, and the profile that drift is judged by.
+    """Measure the calibration of a form, and the profile that drift is judged by.
 
     form: a model that has not learned from the validation part; it would be too sure of that.
     """

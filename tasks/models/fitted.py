@@ -1,4 +1,4 @@
-"""Fitted Keras models: what is recorded of them, loading them, and their answers.
+"""Fitted Keras models: their figures, how they are loaded, and their answers.
 
 A model is judged on the validation part, which it has not learned from. A refitted one has learned from that part as
 well, by the same recipe, and nothing is left to judge it by: every figure of it is that of its judged twin.
@@ -25,7 +25,7 @@ PREDICTION_BATCH = 1000  # images
 
 @dataclass(frozen=True)
 class ModelMetrics:
-    """What a fit came to.
+    """The figures of a fitted model.
 
     epochs, best_epoch: how many were run, and the one with the lowest validation loss, from 1; both 0 for a model that
         was combined from members, which have run theirs.

@@ -1,4 +1,4 @@
-"""Packages: what is recorded of them, and which of their files answers. Imports neither TensorFlow nor Prefect."""
+"""Packages: their figures, and which of their files answers. Imports neither TensorFlow nor Prefect."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ PROFILE = "profile.json"
 
 @dataclass(frozen=True)
 class FormCheck:
-    """How a LiteRT form compares with Keras on the validation part.
+    """The comparison of a LiteRT form with Keras on the validation part.
 
     agreement: share of the images that get the same label. loss_points: points of accuracy below Keras's; the accuracy
         itself is not kept: that of a refitted model, which has learned these images, would mislead.
@@ -28,7 +28,7 @@ class FormCheck:
 
 @dataclass(frozen=True)
 class PackageMetrics:
-    """What packaging came to.
+    """The figures of a package.
 
     default: name of the file that scores. forms: the check of each form, by its file's name.
     refitted: True where the model has learned from the validation part as well.

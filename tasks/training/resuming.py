@@ -1,4 +1,4 @@
-"""What a fit that was killed goes on from: its checkpoint, its learning curve, and the weights of its best epoch."""
+"""The files that a killed fit goes on from: its checkpoint, its learning curve, the weights of its best epoch."""
 
 import csv
 import io
@@ -60,7 +60,7 @@ def _steps_seen(weights: Path) -> int | None:
 
 
 def read_history(path: Path) -> list[Epoch]:
-    """Read the learning curve of a fit, a CSV file with a line an epoch as Keras's CSVLogger writes it.
+    """Read the learning curve of a fit, a CSV file with a line for each epoch as Keras's CSVLogger writes it.
 
     Returns no epochs where there is no file; of an epoch that was repeated the last line. A line that a full disk has
     cut short does not count.
