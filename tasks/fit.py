@@ -67,8 +67,8 @@ def fit(
                 shutil.rmtree(draft.scratch, ignore_errors=True)
             raise
         model.save(draft.folder / "model.keras")
-        history = resuming.read_history(draft.scratch / HISTORY)
-        resuming.write_history(draft.folder / HISTORY, history)
+        shutil.copyfile(draft.scratch / HISTORY, draft.folder / HISTORY)
+        history = resuming.read_history(draft.folder / HISTORY)
         return metrics_of(recipe, model.count_params(), history, judged)
 
     inputs = [prepared, judged] if judged else [prepared]
@@ -168,24 +168,24 @@ def _without_optimizer(recipe: Recipe, model: "keras.Model") -> "keras.Model":
 def _callbacks(
     recipe: Recipe, model: "keras.Model", scratch: Path, early: EarlyStopping | None
 ) -> "list[keras.callbacks.Callback]":
-    """Return callbacks that measure and judge an epoch, then those that keep it: Keras calls them in this order."""
+    """Return callbacks that measure an epoch, judge it and keep it: Keras calls them in this order."""
     import keras
 
-    def judge(epoch: int, logs: dict[str, float]) -> None:
+    def end_epoch(epoch: int, logs: dict[str, float]) -> None:
         _check_loss(logs)
         if early:
             early.record(model, epoch + 1, logs["val_cross_entropy"])
             model.stop_training = early.exhausted
+        resuming.append_epoch(scratch / HISTORY, epoch, logs)
 
     return [
         _measuring_cost(),
         keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: learning.reseed(model, recipe.seed, epoch),
             on_train_batch_end=lambda batch, logs: _check_loss(logs),
-            on_epoch_end=judge,
+            on_epoch_end=end_epoch,
         ),
-        # Before the checkpoint, which says how many of its lines count.
-        keras.callbacks.CSVLogger(scratch / HISTORY, append=True),
+        # After the line in the history: the checkpoint says how many of its lines count.
         keras.callbacks.BackupAndRestore(scratch / CHECKPOINT, double_checkpoint=True, delete_checkpoint=False),
     ]
 

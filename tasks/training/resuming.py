@@ -59,32 +59,47 @@ def _steps_seen(weights: Path) -> int | None:
         return None
 
 
-def read_history(path: Path) -> list[Epoch]:
-    """Read the learning curve of a fit, a CSV file with a line for each epoch as Keras's CSVLogger writes it.
+def append_epoch(path: Path, number: int, logs: Mapping[str, float]) -> None:
+    """Append an epoch to the learning curve of a fit, a CSV file with a line for each epoch.
 
-    Returns no epochs where there is no file; of an epoch that was repeated the last line. A line that a full disk has
-    cut short does not count.
+    number: from 0. logs: those of Keras; of each loss the plain cross-entropy is written, as what the fit minimises
+        differs between recipes.
+    """
+    figures = dict(logs)
+    for prefix in ("", "val_"):
+        if f"{prefix}cross_entropy" in figures:
+            figures[f"{prefix}loss"] = figures.pop(f"{prefix}cross_entropy")
+    line = {"epoch": number, **dict(sorted(figures.items()))}
+    begins = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, line)
+        if begins:
+            writer.writeheader()
+        writer.writerow(line)
+
+
+def read_history(path: Path) -> list[Epoch]:
+    """Read the learning curve of a fit; it has no epochs where there is no file.
 
     Each epoch has its number (`epoch`, from 1), loss, accuracy, what it cost in cpu_seconds and wall_seconds and, where
-    it was judged, val_loss and val_accuracy. The losses are plain cross-entropy, also where the fit minimises something
-    else.
+    it was judged, val_loss and val_accuracy.
     """
-    return [_epoch(number, line) for number, line in sorted(_lines(path).items())]
+    epochs = [{name: float(text) for name, text in line.items()} for line in _lines(path)]
+    return [epoch | {"epoch": int(epoch["epoch"]) + 1} for epoch in epochs]
 
 
 def cut_history(path: Path, epochs: int) -> None:
-    """Leave in the file, if there is one, no more than so many epochs, each once, as they were written."""
-    kept = [line for number, line in _lines(path).items() if number < epochs]
+    """Leave in the file, if there is one, no more than so many epochs, and no line that a full disk has cut short."""
+    kept = [line for line in _lines(path) if int(line["epoch"]) < epochs]
     if not kept:
         path.unlink(missing_ok=True)
         return
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, kept[0])
+    writer.writeheader()
+    writer.writerows(kept)
     with written_whole(path) as file:
-        file.write(_as_csv(kept))
-
-
-def write_history(path: Path, history: Sequence[Epoch]) -> None:
-    """Write a learning curve, its epochs counted from 0 as CSVLogger does."""
-    path.write_bytes(_as_csv([epoch | {"epoch": int(epoch["epoch"]) - 1} for epoch in history]))
+        file.write(text.getvalue().encode())
 
 
 def best_epoch(history: Sequence[Epoch]) -> int:
@@ -94,29 +109,12 @@ def best_epoch(history: Sequence[Epoch]) -> int:
     return int(best["epoch"])
 
 
-def _lines(path: Path) -> dict[int, dict[str, str]]:
-    """Read the whole lines of a learning curve, by the number of their epoch, from 0."""
+def _lines(path: Path) -> list[dict[str, str]]:
+    """Read the whole lines of a learning curve."""
     if not path.exists():
-        return {}
+        return []
     with path.open(newline="") as file:
-        return {int(line["epoch"]): line for line in csv.DictReader(file) if None not in line.values()}
-
-
-def _epoch(number: int, line: Mapping[str, str]) -> Epoch:
-    # CSVLogger has NA for what was not judged.
-    values = {name: float(text) for name, text in line.items() if name != "epoch" and text != "NA"}
-    for prefix in ("", "val_"):
-        if f"{prefix}cross_entropy" in values:
-            values[f"{prefix}loss"] = values.pop(f"{prefix}cross_entropy")
-    return {"epoch": number + 1, **values}
-
-
-def _as_csv(lines: Sequence[Mapping[str, object]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, lines[0])
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue().encode()
+        return [line for line in csv.DictReader(file) if None not in line.values()]
 
 
 class EarlyStopping:
