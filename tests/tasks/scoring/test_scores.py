@@ -15,7 +15,7 @@ from tasks.scoring import scores, shards
 from tasks.scoring.inputs import find
 from tasks.scoring.scores import Options
 from tasks.settings import Settings
-from tasks.store import Artifact, Draft, Store
+from tasks.store import Artifact, Store
 from tests import making
 from tests.conftest import Chain
 
