@@ -1,7 +1,6 @@
 """The flow `compare`: every recipe on the same data, side by side on one page."""
 
 import contextlib
-import shlex
 from typing import Annotated
 
 from prefect import flow, task
@@ -9,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 from pydantic import Field
 
+from flows.calls import call
 from flows.fitting import learn
 from tasks import settings
 from tasks.data import digits
@@ -43,35 +43,40 @@ def compare(
 
     Args:
         data: `sample`, `mnist`, `kaggle`, or the path of a file or folder of digits.
-        names: the recipes, or paths of .json files that hold one; all of ours where none is named.
-        seeds: how often each is fitted, each time with the next seed.
+        names: the recipes, or paths of .json files that hold one; every recipe of `digits recipes` where none is named.
+        seeds: how often to fit each recipe, every time with the next seed.
         changes: values to change in every recipe, such as `epochs=3`.
         max_bad_rows: share of the training rows that may be left out because they are not digits.
-        refit: fit each once more on training and validation part together and report it on a labelled test part, as
-            the authors of MNIST's recipes did.
+        refit: fit each recipe once more on training and validation part together and report it on a labelled test
+            part, as the authors of MNIST's recipes did.
         workers: processes that fit at the same time.
         fresh: do the work again where it is done already.
     """
-    here = settings.load()
-    store = Store(here.artifacts, flow_run=flow_run.get_id())
-    entrants = recipes.seeded(recipes.several(names, changes or ()), seeds)
+    config = settings.load()
+    store = Store(config.artifacts, flow_run=flow_run.get_id())
+    entrants = recipes.with_seeds(recipes.find_all(names, changes or ()), seeds)
 
-    dataset = ingest(store, data, here, fresh=fresh)
+    dataset = ingest(store, data, config, fresh=fresh)
     validation = validate(store, dataset, limits=Limits(bad_rows=max_bad_rows), fresh=fresh)
     prepared = prepare(store, dataset, validation, fresh=fresh)
     if refit and not digits.read_labelled(prepared.path / "test.parquet"):
         raise UsageError("there is no test part with labels to report on", remedy="compare without --refit")
     outcomes = run_all(contend, [(store, prepared, recipe, refit, fresh) for recipe in entrants], workers=workers)
-    contenders = [one for one in outcomes if isinstance(one, Contender)]
-    failures = [one for one in outcomes if isinstance(one, Failure)]
-    call = _call(data, names, seeds, changes, max_bad_rows, refit)
-    return rank(store, prepared, contenders, failures, call, fresh=fresh)
+    contenders = [outcome for outcome in outcomes if isinstance(outcome, Contender)]
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    options = ["--recipes", ",".join(names)] if names else []
+    if seeds > 1:
+        options += ["--seeds", str(seeds)]
+    if refit:
+        options += ["--refit"]
+    reproduce = call("compare", data, *options, changes=changes, max_bad_rows=max_bad_rows)
+    return rank(store, prepared, contenders, failures, reproduce, fresh=fresh)
 
 
-# Its stages try again by themselves.
+# No retries: its stages try again by themselves.
 @task(task_run_name="{recipe.name} seed {recipe.seed}", cache_policy=NO_CACHE, persist_result=False)
 def contend(store: Store, prepared: Artifact, recipe: Recipe, refit: bool, fresh: bool) -> Contender | Failure:
-    """One recipe with one seed: fitted, judged and packaged. A fit that diverges does not end the comparison."""
+    """Fit, judge and package a recipe with one seed. A fit that diverges does not end the comparison."""
     try:
         model = learn(store, prepared, recipe, fresh=fresh)
     except FitError as error:
@@ -87,15 +92,3 @@ def contend(store: Store, prepared: Artifact, recipe: Recipe, refit: bool, fresh
         package=package(store, model, prepared, fresh=fresh),
         refitted=refitted,
     )
-
-
-def _call(
-    data: str, names: list[str] | None, seeds: int, changes: list[str] | None, max_bad_rows: float, refit: bool
-) -> str:
-    """The command that makes this again."""
-    words = ["digits", "compare", "--data", data]
-    words += ["--recipes", ",".join(names)] if names else []
-    words += ["--seeds", str(seeds)] if seeds > 1 else []
-    words += [word for change in changes or () for word in ("--set", change)]
-    words += ["--max-bad-rows", str(max_bad_rows)] if max_bad_rows != Limits().bad_rows else []
-    return shlex.join(words + ["--refit"] * refit)

@@ -1,4 +1,4 @@
-"""What the flows share: a recipe's model, its members fitted one by one or side by side."""
+"""Fitting in flows: a recipe's members one by one or side by side, combined into one model."""
 
 from tasks.combine import combine_stage as combine
 from tasks.fit import fit_stage as fit
@@ -16,17 +16,15 @@ def learn(
     workers: int = 1,
     fresh: bool = False,
 ) -> Artifact:
-    """The model of a recipe. Each member is an artifact of its own, so that a kill costs at most one of them.
+    """Return the model of a recipe. Each member is an artifact of its own, so that a kill costs at most one of them.
 
-    judged: the recipe's model on the same data; given, this one learns from the validation part as well.
+    judged: the recipe's model on the same data; with it, the new one learns from the validation part as well.
     workers: processes that fit members at the same time.
     """
-    members = recipe.each_member()
-    twins = _members(store, judged, recipe) if judged else [None] * len(members)
-    calls = [(store, prepared, member, twin) for member, twin in zip(members, twins, strict=True)]
-    fitted = run_all(fit, calls, workers=workers, fresh=fresh)
-    return combine(store, fitted, recipe, judged, fresh=fresh) if recipe.members > 1 else fitted[0]
-
-
-def _members(store: Store, model: Artifact, recipe: Recipe) -> list[Artifact]:
-    return [store.get(name) for name in model.manifest().inputs] if recipe.members > 1 else [model]
+    if recipe.members == 1:
+        return fit(store, prepared, recipe, judged, fresh=fresh)
+    # A combined model is made from its members, in their order.
+    twins = [store.get(name) for name in judged.manifest().inputs] if judged else [None] * recipe.members
+    calls = [(store, prepared, member, twin) for member, twin in zip(recipe.member_recipes(), twins, strict=True)]
+    members = run_all(fit, calls, workers=workers, fresh=fresh)
+    return combine(store, members, recipe, judged, fresh=fresh)

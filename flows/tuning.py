@@ -1,16 +1,18 @@
 """The flow `tune`: trials of a recipe with other values, and the best of them as a recipe to run."""
 
 import logging
-import shlex
 
 from prefect import flow
 from prefect.runtime import flow_run
 
+from flows.calls import call
 from tasks import settings
 from tasks.data.expectations import Limits
 from tasks.data.metrics import PreparedMetrics
+from tasks.errors import DivergedError
 from tasks.fit import GivenUp, epochs_for, fit
 from tasks.ingest import ingest_stage as ingest
+from tasks.models.fitted import ModelMetrics
 from tasks.prepare import prepare_stage as prepare
 from tasks.stage import stage
 from tasks.store import Artifact, Store
@@ -18,6 +20,7 @@ from tasks.training import recipes, studies
 from tasks.training.recipes import Recipe
 from tasks.tune import tune_stage as choose
 from tasks.validate import validate_stage as validate
+from tasks.words import percent
 
 log = logging.getLogger(__name__)
 
@@ -39,32 +42,32 @@ def tune(
         changes: values of the recipe to change beforehand, such as `epochs=3`.
         max_bad_rows: share of the training rows that may be left out because they are not digits.
     """
-    here = settings.load()
-    store = Store(here.artifacts, flow_run=flow_run.get_id())
+    config = settings.load()
+    store = Store(config.artifacts, flow_run=flow_run.get_id())
     base = recipes.find(recipe, changes or ())
 
-    dataset = ingest(store, data, here)
+    dataset = ingest(store, data, config)
     validation = validate(store, dataset, limits=Limits(bad_rows=max_bad_rows))
     prepared = prepare(store, dataset, validation)
-    with studies.alone(store.root):
-        for number in range(studies.finished(studies.opened(store.root, base, prepared.name)) + 1, trials + 1):
-            attempt(store, prepared, base, number)
-        return choose(store, prepared, base, _call(data, recipe, trials, changes))
+    options = ["--recipe", recipe, "--trials", str(trials)]
+    reproduce = call("tune", data, *options, changes=changes, max_bad_rows=max_bad_rows)
+    with studies.locked(store.root):
+        finished = studies.finished_trials(studies.open_study(store.root, base, prepared.name))
+        for number in range(finished + 1, trials + 1):
+            attempt_stage(store, prepared, base, number)
+        return choose(store, prepared, base, reproduce)
 
 
-def _call(data: str, recipe: str, trials: int, changes: list[str] | None) -> str:
-    """The command that makes this again."""
-    words = ["digits", "tune", "--data", data, "--recipe", recipe, "--trials", str(trials)]
-    return shlex.join(words + [word for change in changes or () for word in ("--set", change)])
+def attempt(store: Store, prepared: Artifact, base: Recipe, number: int) -> None:
+    """Fit the study's next trial and tell the study how well it reads the validation part; give up a hopeless one.
 
-
-def try_once(store: Store, prepared: Artifact, base: Recipe, number: int) -> None:
-    """The study's next trial: fitted, and told how well it reads the validation part; given up where it is hopeless."""
+    number: only for the name of the task's run.
+    """
     from optuna.trial import TrialState
 
-    study = studies.opened(store.root, base, prepared.name)
+    study = studies.open_study(store.root, base, prepared.name)
     trial = study.ask()
-    recipe = studies.drawn(trial, base).each_member()[0]  # one of them says enough
+    recipe = studies.suggested_recipe(trial, base).member_recipes()[0]  # one member is enough to tell
     last = epochs_for(recipe, prepared.measured(PreparedMetrics).train)
 
     def watch(epoch: int, accuracy: float) -> None:
@@ -72,18 +75,19 @@ def try_once(store: Store, prepared: Artifact, base: Recipe, number: int) -> Non
         if epoch < last and trial.should_prune():
             raise GivenUp("given up, below the median")
 
-    changed = ", ".join(f"{key} {value:.3g}" for key, value in trial.params.items())
+    values = ", ".join(f"{key} {value:.3g}" for key, value in trial.params.items())
     try:
         model = fit(store, prepared, recipe, watch=watch)
-    except GivenUp as error:
-        trial.set_user_attr("ended", str(error))
+    except (GivenUp, DivergedError) as error:
+        reason = "diverged" if isinstance(error, DivergedError) else str(error)
+        trial.set_user_attr("ended", reason)
         study.tell(trial, state=TrialState.PRUNED)
-        log.info("trial %d ended: %s (%s)", trial.number + 1, error, changed)
+        log.info("trial %d ended: %s (%s)", trial.number + 1, reason, values)
         return
     trial.set_user_attr("model", model.name)
-    accuracy = model.metrics["accuracy"]
+    accuracy = model.measured(ModelMetrics).accuracy
     study.tell(trial, accuracy)
-    log.info("trial %d: %.2f %% with %s", trial.number + 1, 100 * accuracy, changed)
+    log.info("trial %d: %s with %s", trial.number + 1, percent(accuracy), values)
 
 
-attempt = stage(try_once, run_name="trial {number}")
+attempt_stage = stage(attempt, run_name="trial {number}")

@@ -19,7 +19,7 @@ from tasks.reports import report
 from tasks.reports.report import Context, Promotion
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store, lineage
-from tasks.training import history, recipes
+from tasks.training import recipes, resuming
 
 
 def conclude(
@@ -38,7 +38,7 @@ def conclude(
     def build(draft: Draft) -> dict[str, Any]:
         figures = evaluation.measured(Evaluation)
         pictures = Pictures.read(evaluation.path / "pictures.npz")
-        epochs = history.read(store.root / figures.judged / "history.csv")
+        epochs = resuming.read_history(store.root / figures.judged / "history.csv")
         ancestors = [artifact for artifact in lineage(store, evaluation).values() if artifact]
         context = _context(ancestors)
         page = report.render(figures, pictures, epochs, context, promotion)
@@ -76,7 +76,7 @@ def _command(data: str, parameters: dict[str, Any], bad_rows: float) -> str:
     """Return the call that makes the model again."""
     name = parameters["name"]
     words = ["digits", "run", "--data", data, "--recipe", name if name in recipes.RECIPES else f"{name}.json"]
-    for change in recipes.changes(parameters):
+    for change in recipes.changes_of(parameters):
         words += ["--set", change]
     if bad_rows != Limits().bad_rows:
         words += ["--max-bad-rows", f"{bad_rows:g}"]

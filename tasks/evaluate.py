@@ -28,11 +28,10 @@ from tasks.judging.evaluation import (
 )
 from tasks.judging.occlusion import occlusion
 from tasks.judging.statistics import Accuracy, measure_accuracy
-from tasks.models import judged
-from tasks.models.fitted import load, predict
+from tasks.models.fitted import is_refitted, judged_twin, load, predict
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store
-from tasks.training import history
+from tasks.training import resuming
 
 SMALLEST = np.finfo(np.float32).tiny
 WORST = 24  # mistakes that the report shows
@@ -50,7 +49,7 @@ def evaluate(store: Store, model: Artifact, prepared: Artifact, *, fresh: bool =
     """Return the evaluation of a model on the data that it was fitted on the training part of."""
 
     def build(draft: Draft) -> Evaluation:
-        twin = judged.twin(store, model)
+        twin = judged_twin(store, model)
         fitted = load(twin.file("model.keras"))
         training = digits.read(prepared.path / "train.parquet")
         validation = digits.read(prepared.path / "validation.parquet")
@@ -62,8 +61,8 @@ def evaluate(store: Store, model: Artifact, prepared: Artifact, *, fresh: bool =
             validation,
             training,
             digits.read_labelled(prepared.path / "test.parquet"),
-            history.read(twin.path / "history.csv"),
-            refitted=judged.refitted(model),
+            resuming.read_history(twin.path / "history.csv"),
+            refitted=is_refitted(model),
             name=twin.name,
         )
         answers.write(draft.folder / "answers.parquet", answered)
@@ -80,7 +79,7 @@ def measure(
     validation: Digits,
     training: Digits,
     test: Digits | None,
-    epochs: list[history.Epoch],
+    epochs: list[resuming.Epoch],
     *,
     refitted: bool,
     name: str,

@@ -10,19 +10,18 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tasks.data import digits
 from tasks.data.digits import Digits
 from tasks.errors import DivergedError
-from tasks.models.fitted import start_tensorflow
-from tasks.progress import progress
+from tasks.models.fitted import ModelMetrics, start_tensorflow
+from tasks.progress import fit_progress
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store
-from tasks.training import history, learning, networks
-from tasks.training.best_epoch import BestEpoch
-from tasks.training.checkpoint import WEIGHTS, mend
+from tasks.training import learning, networks, resuming
 from tasks.training.recipes import Recipe
+from tasks.training.resuming import EarlyStopping, Epoch
 
 if TYPE_CHECKING:
     import keras
@@ -33,7 +32,7 @@ Watch = Callable[[int, float], None]
 
 
 class GivenUp(Exception):  # noqa: N818
-    """What a watch raises to end a fit that is not worth going on with; nothing of it is kept."""
+    """Raised by a watch to end a fit that is not worth going on with."""
 
 
 def fit(
@@ -45,55 +44,67 @@ def fit(
     watch: Watch | None = None,
     fresh: bool = False,
 ) -> Artifact:
-    """The model of a recipe on prepared data.
+    """Return the model of a recipe on prepared data.
 
-    judged: the model of the same recipe and data that was judged on the validation part. Given one, this one learns
-        from the training and the validation part, for as many epochs as that one's best, and nothing judges it.
-    watch: called after each epoch with its number, from 1, and the validation accuracy; may raise GivenUp.
+    judged: the model of the same recipe and data that was judged on the validation part. With it, the new model learns
+        from the training and the validation part, for as many epochs as the judged one's best, and nothing judges it.
+    watch: called after each epoch with its number, from 1, and the validation accuracy. It may raise GivenUp; nothing
+        is kept of a watched fit that is given up, or diverges.
     Raises: FitError if the network does not fit the images, or the loss ceases to be a number.
     """
 
-    def build(draft: Draft) -> dict[str, Any]:
+    def build(draft: Draft) -> ModelMetrics:
         training = digits.read(prepared.path / "train.parquet")
-        judging = digits.read(prepared.path / "validation.parquet")
-        if judged:
-            model = _refitted(recipe, training, judging, judged, draft.scratch)
-        elif watch:
-            model = _watched(recipe, training, judging, draft.scratch, watch)
-        else:
-            model = train(recipe, training, judging, draft.scratch)
+        validation = digits.read(prepared.path / "validation.parquet")
+        try:
+            if judged:
+                metrics = judged.measured(ModelMetrics)
+                model = refit_network(recipe, training, validation, metrics, draft.scratch)
+            else:
+                model = fit_network(recipe, training, validation, draft.scratch, watch=watch)
+        except (GivenUp, DivergedError):
+            if watch:
+                shutil.rmtree(draft.scratch, ignore_errors=True)
+            raise
         model.save(draft.folder / "model.keras")
-        epochs = history.read(draft.scratch / HISTORY)
-        history.write(draft.folder / HISTORY, epochs)
-        kept = history.best(epochs) if recipe.patience else len(epochs)
-        return {
-            "recipe": recipe.name,
-            "seed": recipe.seed,
-            "epochs": len(epochs),
-            "best_epoch": history.best(epochs),
-            "accuracy": None if judged else epochs[kept - 1]["val_accuracy"],
-            "parameters": model.count_params(),
-            "fit_cpu_seconds": round(sum(epoch["cpu_seconds"] for epoch in epochs), 1),
-            "fit_wall_seconds": round(sum(epoch["wall_seconds"] for epoch in epochs), 1),
-            "judged": judged.name if judged else None,
-        }
+        shutil.copyfile(draft.scratch / HISTORY, draft.folder / HISTORY)
+        history = resuming.read_history(draft.folder / HISTORY)
+        return metrics_of(recipe, model.count_params(), history, judged)
 
     inputs = [prepared, judged] if judged else [prepared]
     parameters = recipe.as_parameters() | ({"refit": True} if judged else {})
     return store.make("model", build, code=__name__, parameters=parameters, inputs=inputs, fresh=fresh)
 
 
-def train(
+def metrics_of(recipe: Recipe, parameters: int, history: list[Epoch], judged: Artifact | None) -> ModelMetrics:
+    """Return the figures of a fitted model, from its learning curve."""
+    best = resuming.best_epoch(history)
+    kept = history[best - 1] if recipe.patience else history[-1]
+    return ModelMetrics(
+        recipe=recipe.name,
+        seed=recipe.seed,
+        epochs=len(history),
+        best_epoch=best,
+        accuracy=kept.get("val_accuracy"),
+        parameters=parameters,
+        fit_cpu_seconds=round(sum(epoch["cpu_seconds"] for epoch in history), 1),
+        fit_wall_seconds=round(sum(epoch["wall_seconds"] for epoch in history), 1),
+        judged=judged.name if judged else None,
+    )
+
+
+def fit_network(
     recipe: Recipe,
     training: Digits,
-    judging: Digits | None,
+    validation: Digits | None,
     scratch: Path,
     *,
     until: int | None = None,
     watch: Watch | None = None,
 ) -> "keras.Model":
-    """A fitted model without its optimizer; epochs are judged on `judging`, which nothing is learned from.
+    """Fit a recipe's network and return it without its optimizer.
 
+    validation: judges each epoch; nothing is learned from it.
     scratch: folder for the checkpoint and the history; what an earlier, killed call left there is gone on from, and
         ends in the same model as without the kill.
     until: last epoch to run of those that the recipe plans, and schedules its rate for.
@@ -104,102 +115,89 @@ def train(
     import keras
 
     scratch.mkdir(parents=True, exist_ok=True)
-    # What many fits in one process leave behind is let go.
+    # Frees what earlier fits in this process have left in memory.
     keras.utils.clear_session()
     keras.utils.set_random_seed(recipe.seed)
     epochs, steps = epochs_for(recipe, len(training)), learning.steps_of(recipe, len(training))
     until = until or epochs
     model = learning.compiled(recipe, steps=epochs * steps)
-    done = mend(scratch / CHECKPOINT, steps)
-    history.cut(scratch / HISTORY, done)
-    early = recipe.patience and judging is not None
-    best = BestEpoch(scratch / "best", recipe.patience, history.read(scratch / HISTORY)) if early else None
+    done = resuming.mend_checkpoint(scratch / CHECKPOINT, steps)
+    resuming.cut_history(scratch / HISTORY, done)
+    early = None
+    if recipe.patience and validation is not None:
+        early = EarlyStopping(scratch / "best", recipe.patience, resuming.read_history(scratch / HISTORY))
 
-    with progress(until, steps) as shown:
+    with fit_progress(until, steps) as shown:
         try:
             model.fit(
                 learning.training_batches(recipe, training, range(done, until)),
-                validation_data=None if judging is None else learning.judging_batches(judging),
+                validation_data=None if validation is None else learning.validation_batches(validation),
                 steps_per_epoch=steps,
-                epochs=done if best and best.exhausted else until,
+                epochs=done if early and early.exhausted else until,
                 shuffle=False,  # the batches are; Keras would warn of it
                 verbose=0,
-                callbacks=[*_callbacks(recipe, model, scratch, best), shown, _telling(watch)],
+                callbacks=[*_callbacks(recipe, model, scratch, early), shown, *([_watching(watch)] if watch else [])],
             )
         except FloatingPointError:
             raise _diverged(recipe, model, scratch) from None
-    if best:
-        best.restore(model)
-    return _bare(recipe, model)
+    if early:
+        early.restore(model)
+    return _without_optimizer(recipe, model)
 
 
-def _refitted(recipe: Recipe, training: Digits, judging: Digits, judged: Artifact, scratch: Path) -> "keras.Model":
-    """The same plan on all images; where the judged one stopped early, as far as its best epoch."""
-    found = judged.metrics
-    planned = epochs_for(recipe, len(training))
-    until = found["best_epoch"] if recipe.patience else found["epochs"]
-    recipe = replace(recipe, epochs=planned, min_shown=0)
-    return train(recipe, digits.concatenate([training, judging]), None, scratch, until=until)
-
-
-def _watched(recipe: Recipe, training: Digits, judging: Digits, scratch: Path, watch: Watch) -> "keras.Model":
-    """Nothing stays of a fit that is given up, or that diverges."""
-    try:
-        return train(recipe, training, judging, scratch, watch=watch)
-    except (GivenUp, DivergedError) as error:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise GivenUp("diverged" if isinstance(error, DivergedError) else str(error)) from error
+def refit_network(
+    recipe: Recipe, training: Digits, validation: Digits, judged: ModelMetrics, scratch: Path
+) -> "keras.Model":
+    """Fit on both parts by the plan of the judged model; where that one stopped early, as far as its best epoch."""
+    until = judged.best_epoch if recipe.patience else judged.epochs
+    plan = replace(recipe, epochs=epochs_for(recipe, len(training)), min_shown=0)
+    return fit_network(plan, digits.concatenate([training, validation]), None, scratch, until=until)
 
 
 def epochs_for(recipe: Recipe, images: int) -> int:
-    """Passes over a training set of so many images: a small one is shown for longer."""
+    """Return the number of passes over a training set of so many images: a small one is shown for longer."""
     return max(recipe.epochs, math.ceil(recipe.min_shown / images))
 
 
-def _bare(recipe: Recipe, model: "keras.Model") -> "keras.Model":
-    """The model without its optimizer."""
+def _without_optimizer(recipe: Recipe, model: "keras.Model") -> "keras.Model":
     bare = networks.build(recipe.network, recipe.dropout)
     bare.set_weights(model.get_weights())
     return bare
 
 
 def _callbacks(
-    recipe: Recipe, model: "keras.Model", scratch: Path, best: BestEpoch | None
+    recipe: Recipe, model: "keras.Model", scratch: Path, early: EarlyStopping | None
 ) -> "list[keras.callbacks.Callback]":
-    """In their order: what an epoch costs and whether it is good, then what is kept of it."""
+    """Return callbacks that measure an epoch, judge it and keep it: Keras calls them in this order."""
     import keras
 
-    def judge(epoch: int, logs: dict[str, float]) -> None:
-        _check(logs)
-        if best:
-            best.ended(model, epoch + 1, logs["val_cross_entropy"])
-            model.stop_training = best.exhausted
+    def end_epoch(epoch: int, logs: dict[str, float]) -> None:
+        _check_loss(logs)
+        if early:
+            early.record(model, epoch + 1, logs["val_cross_entropy"])
+            model.stop_training = early.exhausted
+        resuming.append_epoch(scratch / HISTORY, epoch, logs)
 
     return [
-        _clock(),
+        _measuring_cost(),
         keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: learning.reseed(model, recipe.seed, epoch),
-            on_train_batch_end=lambda batch, logs: _check(logs),
-            on_epoch_end=judge,
+            on_train_batch_end=lambda batch, logs: _check_loss(logs),
+            on_epoch_end=end_epoch,
         ),
-        # Before the checkpoint, which says what of it counts.
-        keras.callbacks.CSVLogger(scratch / HISTORY, append=True),
+        # After the line in the history: the checkpoint says how many of its lines count.
         keras.callbacks.BackupAndRestore(scratch / CHECKPOINT, double_checkpoint=True, delete_checkpoint=False),
     ]
 
 
-def _telling(watch: Watch | None) -> "keras.callbacks.Callback":
+def _watching(watch: Watch) -> "keras.callbacks.Callback":
     import keras
 
-    def tell(epoch: int, logs: dict[str, float]) -> None:
-        if watch:
-            watch(epoch + 1, logs["val_accuracy"])
-
-    return keras.callbacks.LambdaCallback(on_epoch_end=tell)
+    return keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: watch(epoch + 1, logs["val_accuracy"]))
 
 
-def _clock() -> "keras.callbacks.Callback":
-    """Adds to each epoch's line what it has cost, so that the cost of a fit in several parts adds up."""
+def _measuring_cost() -> "keras.callbacks.Callback":
+    """Return a callback that adds its cost to the line of each epoch, so that a fit in several parts adds up."""
     import keras
 
     started: dict[str, float] = {}
@@ -214,18 +212,19 @@ def _clock() -> "keras.callbacks.Callback":
     return keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)
 
 
-def _check(logs: Mapping[str, float]) -> None:
-    """Raises FloatingPointError where a loss is not a number, before anything is written of that epoch."""
+def _check_loss(logs: Mapping[str, float]) -> None:
+    """Raise FloatingPointError where a loss is not a number, before anything is written of that epoch."""
     if not all(math.isfinite(value) for name, value in logs.items() if name.endswith("loss")):
         raise FloatingPointError
 
 
 def _diverged(recipe: Recipe, model: "keras.Model", scratch: Path) -> DivergedError:
+    """Keep the model of the last good epoch, if there is one; return the error that tells of it."""
     remedy = f"use a lower rate than learning_rate={recipe.learning_rate}"
-    weights = scratch / CHECKPOINT / WEIGHTS
+    weights = scratch / CHECKPOINT / resuming.WEIGHTS
     if weights.exists():
         model.load_weights(weights)
-        _bare(recipe, model).save(scratch / LAST_GOOD)
+        _without_optimizer(recipe, model).save(scratch / LAST_GOOD)
         remedy += f"; the model of the last good epoch is kept in {scratch / LAST_GOOD}"
     else:
         shutil.rmtree(scratch)

@@ -10,9 +10,8 @@ import json
 import logging
 import shutil
 import time
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,12 +19,18 @@ from tasks.data import digits
 from tasks.data.digits import Digits
 from tasks.errors import PackageError
 from tasks.judging import calibration, drift
+from tasks.judging.calibration import Calibration
+from tasks.judging.drift import Profile
 from tasks.judging.statistics import softmax
-from tasks.models import judged
-from tasks.models.fitted import float32_form, int8_form, load, predict
-from tasks.models.scorer import JUDGED, PROFILE, Scorer
+from tasks.models.fitted import is_refitted, judged_twin, load, predict
+from tasks.models.forms import float32_form, int8_form
+from tasks.models.packaged import FLOAT32, INT8, JUDGED, PROFILE, FormCheck, PackageMetrics
+from tasks.models.scorer import Scorer
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store
+
+if TYPE_CHECKING:
+    import keras
 
 log = logging.getLogger(__name__)
 
@@ -34,87 +39,93 @@ TYPICAL_IMAGES = 1000  # enough for the ranges of the activations to settle
 
 
 def package(store: Store, model: Artifact, prepared: Artifact, *, fresh: bool = False) -> Artifact:
-    """The package of a model. Its metrics name the form that scores (`default`) and what each form's check found.
+    """Return the package of a model. Raises: PackageError if the float32 form does not agree with Keras."""
 
-    Raises: PackageError if the float32 form does not agree with Keras.
-    """
-
-    def build(draft: Draft) -> dict[str, Any]:
+    def build(draft: Draft) -> PackageMetrics:
+        training = digits.read(prepared.path / "train.parquet")
+        validation = digits.read(prepared.path / "validation.parquet")
         fitted = load(model.file("model.keras"))
-        judging = digits.read(prepared.path / "validation.parquet")
-        expected = predict(fitted, judging.images).argmax(axis=1)
         shutil.copyfile(model.path / "model.keras", draft.folder / "model.keras")
-        forms = {"float32.tflite": float32_form(fitted), "int8.tflite": int8_form(fitted, _typical(prepared))}
-        checks = {}
-        for name, form in forms.items():
-            (draft.folder / name).write_bytes(form)
-            checks[name] = _compare(draft.folder / name, judging, expected)
-        default = _choose(checks, draft.folder)
-        if judged.refitted(model):
+        checks = write_forms(fitted, training, validation, draft.folder)
+        default = answering = faster_form(checks)
+        if is_refitted(model):
+            answering = JUDGED
+            twin = load(judged_twin(store, model).file("model.keras"))
             # In the form that scores: packages are compared as they answer.
-            answering = load(judged.twin(store, model).file("model.keras"))
-            form = int8_form(answering, _typical(prepared)) if default == "int8.tflite" else float32_form(answering)
-            (draft.folder / JUDGED).write_bytes(form)
-        metrics = {"default": default, "forms": checks, "refitted": judged.refitted(model)}
-        return metrics | {"calibration": _trusted(draft.folder, metrics, prepared, judging)}
+            (draft.folder / JUDGED).write_bytes(convert(default, twin, training))
+        calibrated, profile = measure_confidence(draft.folder / answering, training, validation)
+        (draft.folder / PROFILE).write_text(json.dumps(profile.as_json()) + "\n", encoding="utf-8")
+        return PackageMetrics(default, checks, is_refitted(model), calibrated)
 
     return store.make("package", build, code=__name__, parameters={}, inputs=[model, prepared], fresh=fresh)
 
 
-def _trusted(folder: Path, metrics: dict[str, Any], prepared: Artifact, judging: Digits) -> dict[str, Any]:
-    """The calibration, in the form that scores; writes the profile. Of a refitted model both are its judged twin's."""
-    form = folder / (JUDGED if metrics["refitted"] else metrics["default"])
-    logits = Scorer(form).logits(judging.images)
-    found = calibration.measure(logits, judging.known_labels)
-    training = digits.read(prepared.path / "train.parquet")
-    # A model is too sure of what it has learned from.
-    confidence = softmax(logits / found.temperature).max(axis=1)
-    profile = drift.measure(training.images, training.known_labels, confidence)
-    (folder / PROFILE).write_text(json.dumps(profile.as_json()) + "\n", encoding="utf-8")
-    return asdict(found)
+def write_forms(fitted: "keras.Model", training: Digits, validation: Digits, folder: Path) -> dict[str, FormCheck]:
+    """Write the forms of a model into a folder, except those that lose too much; return the check of each.
 
-
-def _typical(prepared: Artifact) -> np.ndarray:
-    """Training images, uint8 (n, 28, 28), spread evenly over the file."""
-    images = digits.read(prepared.path / "train.parquet").images
-    return images[:: max(1, len(images) // TYPICAL_IMAGES)][:TYPICAL_IMAGES]
-
-
-def _compare(form: Path, judging: Digits, expected: np.ndarray) -> dict[str, float]:
-    """agreement: share of images that get the same label as from Keras. loss_points: accuracy below Keras's.
-
-    The accuracy itself is not kept: that of a refitted model, which has learned these images, would say nothing.
+    Raises: PackageError if the float32 form does.
     """
+    labels = predict(fitted, validation.images).argmax(axis=1)
+    checks = {}
+    for name in (FLOAT32, INT8):
+        form = folder / name
+        form.write_bytes(convert(name, fitted, training))
+        checks[name] = check = check_form(form, validation, labels)
+        if check.accepted:
+            continue
+        lost = f"{check.loss_points:.2f} points of accuracy lost, {LOSS_LIMIT} allowed"
+        if name == FLOAT32:
+            raise PackageError(
+                "the packaged model does not agree with Keras", file=name, received=lost, remedy="report this as a bug"
+            )
+        log.warning("%s refused (%s); the package scores in float32", name, lost)
+        form.unlink()
+    return checks
+
+
+def convert(form: str, fitted: "keras.Model", training: Digits) -> bytes:
+    """Return the content of the form of this name."""
+    if form == FLOAT32:
+        return float32_form(fitted)
+    # Evenly spaced: the file may be sorted by class.
+    every = max(1, len(training) // TYPICAL_IMAGES)
+    return int8_form(fitted, training.images[::every][:TYPICAL_IMAGES])
+
+
+def check_form(form: Path, validation: Digits, labels: np.ndarray) -> FormCheck:
+    """Compare a form with Keras. labels: Keras's answers to the validation images, 0–9."""
     scorer = Scorer(form, threads=1)
     started = time.process_time()
-    answers = scorer.probabilities(judging.images).argmax(axis=1)
-    rate = len(judging) / (time.process_time() - started)
-    truth = judging.known_labels
-    loss = 100 * float((expected == truth).mean() - (answers == truth).mean())
-    return {
-        "bytes": form.stat().st_size,
-        "images_per_cpu_second": round(rate),
-        "agreement": float((answers == expected).mean()),
-        "loss_points": round(loss, 4),
-        "accepted": loss <= LOSS_LIMIT,
-    }
+    answers = scorer.probabilities(validation.images).argmax(axis=1)
+    seconds = time.process_time() - started
+    truth = validation.known_labels
+    loss = 100 * float((labels == truth).mean() - (answers == truth).mean())
+    return FormCheck(
+        bytes=form.stat().st_size,
+        images_per_cpu_second=round(len(validation) / seconds),
+        agreement=float((answers == labels).mean()),
+        loss_points=round(loss, 4),
+        accepted=loss <= LOSS_LIMIT,
+    )
 
 
-def _choose(checks: dict[str, dict[str, float]], folder: Path) -> str:
-    """The form that scores: int8, but where a processor is slower with it; a refused form's file is removed."""
-    for name, check in checks.items():
-        if check["accepted"]:
-            continue
-        said = f"{check['loss_points']:.2f} points of accuracy lost, {LOSS_LIMIT} allowed"
-        if name == "float32.tflite":
-            raise PackageError(
-                "the packaged model does not agree with Keras", file=name, received=said, remedy="report this as a bug"
-            )
-        log.warning("%s refused (%s); the package scores in float32", name, said)
-        (folder / name).unlink()
-    rates = {name: check["images_per_cpu_second"] for name, check in checks.items() if check["accepted"]}
+def faster_form(checks: dict[str, FormCheck]) -> str:
+    """Return the name of the form that scores: int8 where it is accepted and the faster one, else float32."""
+    int8 = checks[INT8]
     # Measured one after the other; processors without instructions for int8 (VNNI) take a third longer with it.
-    return "int8.tflite" if rates.get("int8.tflite", 0) > rates["float32.tflite"] else "float32.tflite"
+    is_faster = int8.images_per_cpu_second > checks[FLOAT32].images_per_cpu_second
+    return INT8 if int8.accepted and is_faster else FLOAT32
+
+
+def measure_confidence(form: Path, training: Digits, validation: Digits) -> tuple[Calibration, Profile]:
+    """Measure the calibration of a form, and the profile that drift is judged by.
+
+    form: a model that has not learned from the validation part; it would be too sure of that.
+    """
+    logits = Scorer(form).logits(validation.images)
+    calibrated = calibration.measure(logits, validation.known_labels)
+    confidence = softmax(logits / calibrated.temperature).max(axis=1)
+    return calibrated, drift.measure(training.images, training.known_labels, confidence)
 
 
 package_stage = stage(package)

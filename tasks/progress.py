@@ -1,6 +1,7 @@
-"""How long work is watched: a bar on a terminal, log lines elsewhere; and by whoever listens, such as Prefect's UI."""
+"""How far work has come: a bar on a terminal, log lines elsewhere, and for a listener such as Prefect's UI."""
 
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import keras
+    from rich.console import Console
 
 log = logging.getLogger(__name__)
 
@@ -19,8 +21,8 @@ _listener: ContextVar[Listener] = ContextVar("_listener", default=lambda share: 
 
 
 @contextlib.contextmanager
-def heard_by(listener: Listener) -> Iterator[None]:
-    """Whatever goes on meanwhile in this thread tells this listener how far it is."""
+def reported_to(listener: Listener) -> Iterator[None]:
+    """Let this listener hear how far the work in this thread has come, until the context ends."""
     before = _listener.set(listener)
     try:
         yield
@@ -29,8 +31,8 @@ def heard_by(listener: Listener) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def progress(epochs: int, steps: int) -> "Iterator[keras.callbacks.Callback]":
-    """A Keras callback that shows how far a fit of so many epochs of so many steps has come."""
+def fit_progress(epochs: int, steps: int) -> "Iterator[keras.callbacks.Callback]":
+    """Yield a Keras callback that shows how far a fit of so many epochs of so many steps has come."""
     import keras
     from rich.console import Console
 
@@ -38,46 +40,40 @@ def progress(epochs: int, steps: int) -> "Iterator[keras.callbacks.Callback]":
     console = Console(stderr=True)
     if not console.is_terminal:
 
-        def ended(epoch: int, logs: Mapping[str, float]) -> None:
+        def log_epoch(epoch: int, logs: Mapping[str, float]) -> None:
             log.info("epoch %d of %d: %s", epoch + 1, epochs, _words(logs))
             listener((epoch + 1) / epochs)
 
-        yield keras.callbacks.LambdaCallback(on_epoch_end=ended)
+        yield keras.callbacks.LambdaCallback(on_epoch_end=log_epoch)
         return
 
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    with _bar(console, "fit", epochs * steps) as update:
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[scores]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bars:
-        bar = bars.add_task("fit", total=epochs * steps, scores="")
-
-        def scored(epoch: int, logs: Mapping[str, float]) -> None:
-            bars.update(bar, scores=_words(logs))
+        def show_epoch(epoch: int, logs: Mapping[str, float]) -> None:
+            update(note=_words(logs))
             listener((epoch + 1) / epochs)
 
         yield keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, logs: bars.update(
-                bar, completed=epoch * steps, description=f"epoch {epoch + 1} of {epochs}"
+            on_epoch_begin=lambda epoch, logs: update(
+                completed=epoch * steps, description=f"epoch {epoch + 1} of {epochs}"
             ),
-            on_train_batch_end=lambda batch, logs: bars.advance(bar),
-            on_epoch_end=scored,
+            on_train_batch_end=lambda batch, logs: update(advance=1),
+            on_epoch_end=show_epoch,
         )
 
 
 def _words(logs: Mapping[str, float]) -> str:
-    if "val_accuracy" not in logs:
-        return f"training accuracy {logs['accuracy']:.2%}, loss {logs['cross_entropy']:.4f}"
-    return f"validation accuracy {logs['val_accuracy']:.2%}, loss {logs['val_cross_entropy']:.4f}"
+    split, prefix = ("validation", "val_") if "val_accuracy" in logs else ("training", "")
+    accuracy, loss = 100 * logs[f"{prefix}accuracy"], logs[f"{prefix}cross_entropy"]
+    return f"{split} accuracy {accuracy:.2f}\u00a0%, loss {loss:.4f}"
 
 
 @contextlib.contextmanager
 def rows_progress(total: int | None) -> Iterator[Callable[[int], None]]:
-    """What to call with each number of rows that are done; total: about how many there are, None where nobody knows."""
+    """Yield a function to call with each number of rows that are done.
+
+    total: about how many there are, None where nobody knows.
+    """
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -85,28 +81,34 @@ def rows_progress(total: int | None) -> Iterator[Callable[[int], None]]:
         yield rows_in_lines(total)
         return
 
+    done, started = 0, time.perf_counter()
+    with _bar(console, "scoring", total, transient=True) as update:
+
+        def show_rows(rows: int) -> None:
+            nonlocal done
+            done += rows
+            rate = done / (time.perf_counter() - started)
+            update(completed=done, note=f"{done:,} rows {rate:,.0f} rows/s")
+
+        yield show_rows
+
+
+@contextlib.contextmanager
+def _bar(
+    console: "Console", description: str, total: int | None, *, transient: bool = False
+) -> Iterator[Callable[..., None]]:
+    """Show a bar with a note behind it; yield what changes it, with the arguments of rich's `Progress.update`."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (
-        TextColumn("scoring"),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f} rows"),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bars:
-        bar = bars.add_task("scoring", total=total, rate="")
-        started = time.perf_counter()
-
-        def tell(rows: int) -> None:
-            done = bars.tasks[bar].completed + rows
-            bars.update(bar, advance=rows, rate=f"{done / (time.perf_counter() - started):,.0f} rows/s")
-
-        yield tell
+    description_column, note_column = TextColumn("{task.description}"), TextColumn("{task.fields[note]}")
+    columns = (description_column, BarColumn(), note_column, TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=transient) as bars:
+        bar = bars.add_task(description, total=total, note="")
+        yield functools.partial(bars.update, bar)
 
 
 def rows_in_lines(total: int | None) -> Callable[[int], None]:
-    """The same as log lines, every few seconds."""
+    """Return a function as `rows_progress` yields, which writes a log line every few seconds."""
     done, started = 0, time.perf_counter()
     last = started
     listener = _listener.get()

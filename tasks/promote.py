@@ -8,6 +8,7 @@ import logging
 
 from tasks import registry
 from tasks.errors import StoreError
+from tasks.models.packaged import PackageMetrics
 from tasks.registry import Decision, gate
 from tasks.registry.gate import GateCheck, Verdict
 from tasks.stage import stage
@@ -51,7 +52,7 @@ def _decide(store: Store, package: Artifact, prepared: Artifact, present: Decisi
         because=verdict.because,
         evidence=verdict.evidence,
         decided=registry.now(),
-        refitted=package.metrics["refitted"],
+        refitted=package.measured(PackageMetrics).refitted,
         reasons=verdict.reasons,
     )
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from tasks.data import digits
 from tasks.data.digits import Digits
@@ -16,13 +15,14 @@ from tasks.judging import answers
 from tasks.judging.comparison import Comparison, Failure, Fit
 from tasks.judging.evaluation import Evaluation
 from tasks.judging.statistics import Accuracy
-from tasks.models.fitted import load, predict
+from tasks.models.fitted import ModelMetrics, load, predict
+from tasks.models.packaged import INT8, FormCheck, PackageMetrics
 from tasks.reports import leaderboard
 from tasks.reports.leaderboard import Leaderboard
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store, lineage
 from tasks.store.provenance import commit, versions
-from tasks.training import history
+from tasks.training import resuming
 from tasks.training.recipes import PUBLISHED, Recipe
 from tasks.words import points
 
@@ -94,9 +94,10 @@ def _comparison(
 
 
 def _fit(contender: Contender, test: Digits | None) -> Fit:
-    fitted, packed = contender.model.metrics, contender.package.metrics
+    fitted = contender.model.measured(ModelMetrics)
     evaluation = contender.evaluation.measured(Evaluation)
-    forms = packed["forms"]
+    packed = contender.package.measured(PackageMetrics)
+    int8 = packed.forms[INT8]
     return Fit(
         recipe=contender.recipe.name,
         seed=contender.recipe.seed,
@@ -106,29 +107,29 @@ def _fit(contender: Contender, test: Digits | None) -> Fit:
         robust=evaluation.robustness.mean,
         test=_counts(evaluation.test),
         refitted_test=_answered(contender.refitted, test),
-        best_epoch=fitted["best_epoch"],
-        epochs=fitted["epochs"],
-        cpu=fitted["fit_cpu_seconds"],
-        wall=fitted["fit_wall_seconds"],
-        parameters=fitted["parameters"],
-        int8_bytes=forms["int8.tflite"]["bytes"] if forms["int8.tflite"]["accepted"] else None,
-        rate=forms[packed["default"]]["images_per_cpu_second"],
-        history=history.read(contender.model.path / "history.csv"),
-        notes=_notes(contender.recipe, fitted, evaluation, forms),
+        best_epoch=fitted.best_epoch,
+        epochs=fitted.epochs,
+        cpu=fitted.fit_cpu_seconds,
+        wall=fitted.fit_wall_seconds,
+        parameters=fitted.parameters,
+        int8_bytes=int8.bytes if int8.accepted else None,
+        rate=packed.forms[packed.default].images_per_cpu_second,
+        history=resuming.read_history(contender.model.path / "history.csv"),
+        notes=_notes(contender.recipe, fitted, evaluation, int8),
     )
 
 
-def _notes(recipe: Recipe, fitted: dict[str, Any], evaluation: Evaluation, forms: dict[str, Any]) -> list[str]:
+def _notes(recipe: Recipe, fitted: ModelMetrics, evaluation: Evaluation, int8: FormCheck) -> list[str]:
     notes = []
     if recipe.members > 1:
         notes.append(f"{recipe.members} members")
-    if recipe.patience and fitted["epochs"] < recipe.epochs:
-        notes.append(f"stopped early, at {fitted['epochs']} of {recipe.epochs} epochs")
+    if recipe.patience and fitted.epochs < recipe.epochs:
+        notes.append(f"stopped early, at {fitted.epochs} of {recipe.epochs} epochs")
     overfitting = evaluation.overfitting
     if overfitting.verdict != "none":
         begins = f" from epoch {overfitting.begins}" if overfitting.begins else ""
         notes.append(f"overfits{begins} ({points(overfitting.gap)})")
-    if not forms["int8.tflite"]["accepted"]:
+    if not int8.accepted:
         notes.append("int8 refused, it loses too much")
     return notes
 

@@ -1,4 +1,4 @@
-"""Quiet for what libraries written in C++ tell the terminal past Python, whatever their log level says."""
+"""Silence for libraries written in C++, which write to the terminal past Python, whatever their log level is."""
 
 import contextlib
 import os
@@ -8,16 +8,16 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Nothing reaches stdout and stderr of this process meanwhile; what Python raises does."""
+    """Throw away what this process writes to stdout and stderr until the context ends; exceptions pass."""
     sys.stdout.flush()
     sys.stderr.flush()
-    kept = os.dup(1), os.dup(2)
+    terminal = os.dup(1), os.dup(2)
     try:
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 1)
             os.dup2(nowhere.fileno(), 2)
         yield
     finally:
-        for number, copy in enumerate(kept, start=1):
+        for number, copy in enumerate(terminal, start=1):
             os.dup2(copy, number)
             os.close(copy)

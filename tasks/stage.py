@@ -92,7 +92,7 @@ def _in_the_ui(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def shown(*args: Any, **kwargs: Any) -> Any:
         artifact = _ProgressArtifact(function.__name__.replace("_", "-"))
-        with progress.heard_by(artifact):
+        with progress.reported_to(artifact):
             result = function(*args, **kwargs)
         artifact.finish()
         if isinstance(result, Artifact) and result.reused:

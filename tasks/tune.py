@@ -27,13 +27,13 @@ def tune(store: Store, prepared: Artifact, base: Recipe, call: str) -> Artifact:
     call: the command that makes it again, for the page.
     Raises: FitError if none of them came to its end.
     """
-    study = studies.opened(store.root, base, prepared.name)
+    study = studies.open_study(store.root, base, prepared.name)
     if not any(_ended(trial) for trial in study.trials):
         raise FitError(
             "no trial came to its end", expected="at least one", remedy="try more of them, or start from a lower rate"
         )
     best = study.best_trial
-    recipe = replace(recipes.changed(base, best.params), name=f"{base.name}-tuned")
+    recipe = replace(recipes.with_values(base, best.params), name=f"{base.name}-tuned")
 
     def build(draft: Draft) -> Tuned:
         tuning = Tuning(
@@ -52,7 +52,7 @@ def tune(store: Store, prepared: Artifact, base: Recipe, call: str) -> Artifact:
         (draft.folder / "recipe.json").write_text(text, encoding="utf-8")
         (draft.folder / "trials.csv").write_text(to_csv(tuning), encoding="utf-8")
         (draft.folder / "report.html").write_text(render(tuning), encoding="utf-8")
-        return Tuned(studies.finished(study), study.best_value, best.user_attrs["model"])
+        return Tuned(studies.finished_trials(study), study.best_value, best.user_attrs["model"])
 
     return store.make(
         "tuning",

@@ -252,7 +252,7 @@ def _check_call(data: str, names: Sequence[str] | None, changes: Sequence[str] |
     from tasks.training import recipes
 
     config = settings.load()
-    recipes.several(names, changes or ())
+    recipes.find_all(names, changes or ())
     if data not in sources.FETCHED:  # those are fetched by the stage
         logging.disable(logging.WARNING)  # the stage will say it
         sources.recognise(data, config)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from flows.cli.terminal import percent
 from tasks.data.metrics import PreparedMetrics, ValidationMetrics
 from tasks.judging.evaluation import Evaluation
+from tasks.models.packaged import PackageMetrics
 from tasks.reports.tuning import Tuned
 from tasks.store import Artifact
 
@@ -92,11 +93,11 @@ def _model(evaluation: Artifact) -> str:
 
 
 def _package(package: Artifact) -> str:
-    metrics = package.metrics
-    form = metrics["forms"][metrics["default"]]
-    refused = [name for name, check in metrics["forms"].items() if not check["accepted"]]
+    metrics = package.measured(PackageMetrics)
+    agreement = metrics.forms[metrics.default].agreement
+    refused = [name for name, check in metrics.forms.items() if not check.accepted]
     return (
-        f"{metrics['default']}, {percent(form['agreement'])} the same answers as Keras"
+        f"{metrics.default}, {percent(agreement)} the same answers as Keras"
         f"{''.join(f'; {name} refused, it loses too much' for name in refused)}"
     )
 

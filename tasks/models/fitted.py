@@ -1,7 +1,12 @@
-"""Fitted Keras models: loading, answers, and the LiteRT forms of them."""
+"""Fitted Keras models: their figures, how they are loaded, and their answers.
+
+A model is judged on the validation part, which it has not learned from. A refitted one has learned from that part as
+well, by the same recipe, and nothing is left to judge it by: every figure of it is that of its judged twin.
+"""
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,23 +15,57 @@ import numpy as np
 from tasks.data.digits import SIDE
 from tasks.errors import PackageError
 from tasks.silence import silence
+from tasks.store import Artifact, Store
 
 if TYPE_CHECKING:
     import keras
-    import tensorflow as tf
 
 PREDICTION_BATCH = 1000  # images
 
 
+@dataclass(frozen=True)
+class ModelMetrics:
+    """The figures of a fitted model.
+
+    epochs, best_epoch: how many were run, and the one with the lowest validation loss, from 1; both 0 for a model that
+        was combined from members, which have run theirs.
+    accuracy: on the validation part, of the epoch that was kept; None where that part was learned from, or for a
+        combined model.
+    parameters: how many the network has.
+    judged: name of the judged twin of a refitted model.
+    """
+
+    recipe: str
+    seed: int
+    epochs: int
+    best_epoch: int
+    accuracy: float | None
+    parameters: int
+    fit_cpu_seconds: float
+    fit_wall_seconds: float
+    judged: str | None
+
+
+def is_refitted(model: Artifact) -> bool:
+    """Return True for a model that has learned from the validation part."""
+    return model.measured(ModelMetrics).judged is not None
+
+
+def judged_twin(store: Store, model: Artifact) -> Artifact:
+    """Return the model that was judged: the model itself, unless it is refitted. Raises: StoreError if it is gone."""
+    judged = model.measured(ModelMetrics).judged
+    return store.get(judged) if judged else model
+
+
 def start_tensorflow() -> None:
-    """Import TensorFlow without what it tells of graphics cards that are not there, whatever its log level says."""
+    """Import TensorFlow without its words on graphics cards that are not there, which no log level keeps back."""
     if "tensorflow" not in sys.modules:
         with silence():
             import keras  # noqa: F401
 
 
 def load(path: Path) -> "keras.Model":
-    """The model of a .keras file. Code inside it (Lambda layers) is refused by Keras's safe mode.
+    """Load the model of a .keras file. Keras's safe mode refuses code inside it (Lambda layers).
 
     Raises: PackageError for another ending: in HDF5 a model may hold pickled code.
     """
@@ -39,48 +78,19 @@ def load(path: Path) -> "keras.Model":
 
 
 def predict(model: "keras.Model", images: np.ndarray) -> np.ndarray:
-    """Keras's own answers: probabilities float32 (n, 10) of images uint8 (n, 28, 28)."""
+    """Return Keras's own answers: probabilities float32 (n, 10) of images uint8 (n, 28, 28)."""
     batches = (images[start : start + PREDICTION_BATCH] for start in range(0, len(images), PREDICTION_BATCH))
     return np.concatenate([model.predict_on_batch(batch[..., None].astype(np.float32)) for batch in batches])
 
 
 def averaged(members: "Sequence[keras.Model]") -> "keras.Model":
-    """One model whose logits are the mean of its members'."""
+    """Build one model whose logits are the mean of its members'."""
     import keras
 
-    given = keras.Input((SIDE, SIDE, 1))
+    image = keras.Input((SIDE, SIDE, 1))
     networks = [
         keras.Model(member.inputs, member.get_layer("logits").output, name=f"member-{number}")
         for number, member in enumerate(members, start=1)
     ]
-    mean = keras.layers.Average(name="logits")([network(given) for network in networks])
-    return keras.Model(given, keras.layers.Softmax(name="probabilities")(mean), name="members")
-
-
-def float32_form(model: "keras.Model") -> bytes:
-    """The .tflite file of a model, from pixels to logits, computing in float32."""
-    with silence():
-        return _converter(model).convert()
-
-
-def int8_form(model: "keras.Model", typical: np.ndarray) -> bytes:
-    """The .tflite file of a model, from uint8 pixels to float32 logits, weights and activations in int8.
-
-    typical: uint8 (n, 28, 28), training images that the ranges of the activations are read from.
-    """
-    import tensorflow as tf
-
-    converter = _converter(model)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([image[None, ..., None].astype(np.float32)] for image in typical)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.uint8
-    with silence():
-        return converter.convert()
-
-
-def _converter(model: "keras.Model") -> "tf.lite.TFLiteConverter":
-    import keras
-    import tensorflow as tf
-
-    return tf.lite.TFLiteConverter.from_keras_model(keras.Model(model.inputs, model.get_layer("logits").output))
+    mean = keras.layers.Average(name="logits")([network(image) for network in networks])
+    return keras.Model(image, keras.layers.Softmax(name="probabilities")(mean), name="members")

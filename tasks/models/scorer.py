@@ -7,10 +7,7 @@ import numpy as np
 from tasks.data.digits import CLASSES, SIDE
 from tasks.judging.statistics import softmax
 from tasks.silence import silence
-from tasks.store import Artifact
 
-JUDGED = "judged.tflite"
-PROFILE = "profile.json"
 BATCH = 500  # images a call; beyond it only memory grows
 
 
@@ -25,19 +22,20 @@ class Scorer:
         """model: a .tflite file of a package, or its content. temperature: what the logits are divided by."""
         from ai_edge_litert.interpreter import Interpreter
 
-        given = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
-        self._interpreter = Interpreter(**given, num_threads=threads)
+        source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
+        self._interpreter = Interpreter(**source, num_threads=threads)
         self._temperature = temperature
         self._rows = 0
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """What the probabilities are the softmax of, float32 (n, 10), before the temperature; images as there."""
+        """Return the logits, float32 (n, 10), before the temperature, of images uint8 (n, 28, 28), 0–255."""
+        if not len(images):
+            return np.empty((0, CLASSES), np.float32)
         starts = range(0, len(images), BATCH)
-        found = [self._logits(images[start : start + BATCH]) for start in starts]
-        return np.concatenate(found) if found else np.empty((0, CLASSES), np.float32)
+        return np.concatenate([self._logits(images[start : start + BATCH]) for start in starts])
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Probabilities of the classes, float32 (n, 10), of images uint8 (n, 28, 28), 0–255."""
+        """Return the probabilities of the classes, float32 (n, 10), of images uint8 (n, 28, 28), 0–255."""
         return softmax(self.logits(images) / np.float32(self._temperature))
 
     def _logits(self, images: np.ndarray) -> np.ndarray:
@@ -46,24 +44,7 @@ class Scorer:
             self._interpreter.resize_tensor_input(0, (self._rows, SIDE, SIDE, 1))
             with silence():  # it announces its delegate
                 self._interpreter.allocate_tensors()
-        given, answer = self._interpreter.get_input_details()[0], self._interpreter.get_output_details()[0]
-        self._interpreter.set_tensor(given["index"], images[..., None].astype(given["dtype"], copy=False))
+        pixels, logits = self._interpreter.get_input_details()[0], self._interpreter.get_output_details()[0]
+        self._interpreter.set_tensor(pixels["index"], images[..., None].astype(pixels["dtype"], copy=False))
         self._interpreter.invoke()
-        return self._interpreter.get_tensor(answer["index"])
-
-
-def default_model(package: Artifact) -> Path:
-    """The file of a package that scores: int8 where it agrees with Keras and is faster, else float32.
-
-    Raises: StoreError.
-    """
-    return package.file(package.metrics["default"])
-
-
-def judged_model(package: Artifact) -> Path:
-    """The file of a package whose answers on the validation part count: that of a refitted one is its twin's.
-
-    Raises: StoreError.
-    """
-    # Packages of earlier versions do not know of refitting.
-    return package.file(JUDGED) if package.metrics.get("refitted") else default_model(package)
+        return self._interpreter.get_tensor(logits["index"])

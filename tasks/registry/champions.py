@@ -9,6 +9,7 @@ from itertools import groupby, zip_longest
 from typing import Literal
 
 from tasks.errors import StoreError, UsageError
+from tasks.models.packaged import PackageMetrics
 from tasks.registry.decisions import Decision, champion, deciding, now, promotions, record
 from tasks.store import Artifact, Store, damage
 
@@ -129,7 +130,7 @@ def _install(
         because=because,
         evidence={},
         decided=now(),
-        refitted=bool(package.metrics.get("refitted")),
+        refitted=package.measured(PackageMetrics).refitted,
         by=by,
     )
     record(store, decision)

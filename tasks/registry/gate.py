@@ -20,7 +20,8 @@ import numpy as np
 from tasks.data import digits
 from tasks.data.digits import Digits
 from tasks.judging.statistics import mcnemar, p_by_group, p_first_higher
-from tasks.models.scorer import Scorer, judged_model
+from tasks.models.packaged import PackageMetrics, judged_model
+from tasks.models.scorer import Scorer
 from tasks.store import Artifact, Store
 from tasks.words import p_value
 
@@ -94,13 +95,13 @@ def compare(package: Artifact, champion: Artifact, judging: Digits) -> Verdict:
 
 def agreement(package: Artifact) -> GateCheck:
     """Check that the form that scores answers as Keras does; packaging has measured it."""
-    metrics = package.metrics
-    form = metrics["forms"][metrics["default"]]
+    metrics = package.measured(PackageMetrics)
+    form = metrics.forms[metrics.default]
     because = (
-        f"{metrics['default']} gives {form['agreement']:.2%} the same answers as Keras and loses "
-        f"{form['loss_points']:.2f} points of accuracy"
+        f"{metrics.default} gives {form.agreement:.2%} the same answers as Keras and loses "
+        f"{form.loss_points:.2f} points of accuracy"
     )
-    return GateCheck("package", bool(form["accepted"]), because)
+    return GateCheck("package", form.accepted, because)
 
 
 def held_against(
@@ -152,7 +153,7 @@ def _classes(p_values: dict[int, float]) -> GateCheck:
 def _answered(package: Artifact, judging: Digits) -> Judged:
     from scipy.special import log_softmax
 
-    temperature = package.metrics["calibration"]["temperature"]
+    temperature = package.measured(PackageMetrics).calibration.temperature
     logits = Scorer(judged_model(package)).logits(judging.images)
     truth = judging.known_labels
     shares = log_softmax(logits.astype(float) / temperature, axis=1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tasks.errors import StoreError
+from tasks.models.packaged import PackageMetrics
 from tasks.registry.champions import Reign, reigns
 from tasks.registry.decisions import champion
 from tasks.store import Artifact, Manifest, Store, read_manifest
@@ -68,17 +69,18 @@ def _completed(
 
     with contextlib.suppress(StoreError):
         manifest = summary.package.manifest()
+        metrics = summary.package.measured(PackageMetrics)
         inputs = {name.partition("/")[0]: name for name in manifest.inputs}
         summary = replace(
             summary,
             accuracy=accuracies.get(inputs["model"]),
-            calibration_error=manifest.metrics["calibration"]["error_after"],
+            calibration_error=metrics.calibration.after.error,
             size=manifest.size,
             created=manifest.created,
-            refitted=bool(manifest.metrics.get("refitted")),
+            refitted=metrics.refitted,
         )
         recipe = read(inputs["model"]).parameters
-        summary = replace(summary, recipe=" ".join([recipe["name"], *recipes.changes(recipe)]))
+        summary = replace(summary, recipe=" ".join([recipe["name"], *recipes.changes_of(recipe)]))
         dataset = read(read(inputs["prepared"]).inputs[0])
         summary = replace(summary, data=dataset.source["data"])
     return summary

@@ -21,10 +21,10 @@ from tasks.data.addresses import expanded, is_remote
 from tasks.data.tables import Place, Table
 from tasks.errors import DriftError
 from tasks.judging import drift, statistics
-from tasks.judging.calibration import Calibration, Expected
+from tasks.judging.calibration import Expected
 from tasks.judging.drift import Profile
 from tasks.judging.statistics import Accuracy
-from tasks.models.scorer import PROFILE, default_model
+from tasks.models.packaged import PROFILE, PackageMetrics, default_model
 from tasks.scoring import outputs, processes, shards
 from tasks.scoring.inputs import survey
 from tasks.scoring.shards import Job, Piece, Shard
@@ -126,7 +126,7 @@ def plan(
     piece of its own, as it is where several processes score.
     Raises: DataError; StoreError, also where the model is not what was packaged.
     """
-    temperature = calibration_of(package).temperature
+    temperature = package.measured(PackageMetrics).calibration.temperature
     reference_of(package)  # what is wrong with it is to be known before the work
     # Whether drift stops a run decides no score.
     parameters = {name: value for name, value in asdict(options).items() if name != "on_drift"}
@@ -206,13 +206,6 @@ def carry_out(store: Store, planned: Plan, tell: Callable[[int], None] = lambda 
     return publish(store, planned)
 
 
-def calibration_of(package: Artifact) -> Calibration:
-    """Return how a package's confidences are calibrated. Raises: StoreError."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Calibration).validate_python(package.metrics["calibration"])
-
-
 def reference_of(package: Artifact) -> Profile:
     """Return the profile of what a package's model has learned from. Raises: StoreError if it is damaged."""
     return Profile.of_json(json.loads(package.file(PROFILE).read_text(encoding="utf-8")))
@@ -242,7 +235,7 @@ def _metrics(planned: Plan, finished: Sequence[Shard]) -> ScoresMetrics:
         quarantined=sum(len(shard.faults) for shard in finished),
         class_counts=np.sum([shard.classes for shard in finished], axis=0).tolist(),
         review=sum(shard.review for shard in finished),
-        expected=calibration_of(planned.package).at(planned.options.review_below),
+        expected=planned.package.measured(PackageMetrics).calibration.at(planned.options.review_below),
         drift=_drift(planned.package, finished),
         accuracy=statistics.measure_accuracy(np.arange(known) < right) if known else None,
         confusion=confusion.tolist() if known else None,

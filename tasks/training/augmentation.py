@@ -25,12 +25,12 @@ def augment(images: "tf.Tensor", seed: "tf.Tensor", ranges: "Augmentation") -> "
 
     seed = tf.convert_to_tensor(seed)
     matrix = _affine(images, seed, ranges)
-    moved = _bent(images, matrix, seed, ranges.elastic) if ranges.elastic else _moved(images, matrix)
-    return _dimmed(moved, seed, ranges) if ranges.contrast or ranges.noise else moved
+    moved = _bend(images, matrix, seed, ranges.elastic) if ranges.elastic else _move(images, matrix)
+    return _dim(moved, seed, ranges) if ranges.contrast or ranges.noise else moved
 
 
 def _affine(images: "tf.Tensor", seed: "tf.Tensor", ranges: "Augmentation") -> "list[tf.Tensor]":
-    """Where in the old image each pixel of the new one comes from: [x, y] = [[a, b], [d, e]] · [x', y'] + [c, f].
+    """Draw the map from pixels of the new image to those of the old: [x, y] = [[a, b], [d, e]] · [x', y'] + [c, f].
 
     Returns a, b, c, d, e, f, float32 (n,) each.
     """
@@ -46,7 +46,8 @@ def _affine(images: "tf.Tensor", seed: "tf.Tensor", ranges: "Augmentation") -> "
     return [a, b, CENTRE - CENTRE * (a + b) + right, d, e, CENTRE - CENTRE * (d + e) + down]
 
 
-def _moved(images: "tf.Tensor", matrix: "list[tf.Tensor]") -> "tf.Tensor":
+def _move(images: "tf.Tensor", matrix: "list[tf.Tensor]") -> "tf.Tensor":
+    """Move the images by the matrix."""
     import tensorflow as tf
 
     flat = tf.zeros_like(matrix[0])
@@ -60,8 +61,8 @@ def _moved(images: "tf.Tensor", matrix: "list[tf.Tensor]") -> "tf.Tensor":
     )
 
 
-def _bent(images: "tf.Tensor", matrix: "list[tf.Tensor]", seed: "tf.Tensor", elastic: float) -> "tf.Tensor":
-    """The same with a smooth random displacement of every pixel, which no matrix can say."""
+def _bend(images: "tf.Tensor", matrix: "list[tf.Tensor]", seed: "tf.Tensor", elastic: float) -> "tf.Tensor":
+    """Move the images by the matrix and by a smooth random displacement of every pixel."""
     import tensorflow as tf
 
     count = tf.shape(images)[0]
@@ -69,7 +70,7 @@ def _bent(images: "tf.Tensor", matrix: "list[tf.Tensor]", seed: "tf.Tensor", ela
     displacement = tf.image.resize(nodes, (SIDE, SIDE), "bicubic")
     across, down = tf.meshgrid(tf.range(float(SIDE)), tf.range(float(SIDE)))
     a, b, c, d, e, f = (value[:, None, None] for value in matrix)
-    # The border of a digit is empty: what comes from outside comes from there.
+    # Pixels from outside are taken from the border, which is empty.
     x = tf.clip_by_value(a * across + b * down + c + displacement[..., 0], 0.0, SIDE - 1.001)
     y = tf.clip_by_value(d * across + e * down + f + displacement[..., 1], 0.0, SIDE - 1.001)
     left, top = tf.floor(x), tf.floor(y)
@@ -77,16 +78,16 @@ def _bent(images: "tf.Tensor", matrix: "list[tf.Tensor]", seed: "tf.Tensor", ela
     corner = tf.cast(top * SIDE + left, tf.int32)
     pixels = tf.reshape(images, (count, SIDE * SIDE))
 
-    def beside(offset: int) -> "tf.Tensor":
+    def neighbour(offset: int) -> "tf.Tensor":
         return tf.gather(pixels, corner + offset, batch_dims=1)
 
-    upper = beside(0) * (1 - x) + beside(1) * x
-    lower = beside(SIDE) * (1 - x) + beside(SIDE + 1) * x
+    upper = neighbour(0) * (1 - x) + neighbour(1) * x
+    lower = neighbour(SIDE) * (1 - x) + neighbour(SIDE + 1) * x
     return (upper * (1 - y) + lower * y)[..., None]
 
 
-def _dimmed(images: "tf.Tensor", seed: "tf.Tensor", ranges: "Augmentation") -> "tf.Tensor":
-    """Pale ink on a ground that is not black, and the noise of a sensor."""
+def _dim(images: "tf.Tensor", seed: "tf.Tensor", ranges: "Augmentation") -> "tf.Tensor":
+    """Take contrast away, leaving pale ink on a gray ground, and add the noise of a sensor."""
     import tensorflow as tf
 
     draws = tf.random.stateless_uniform((4, tf.shape(images)[0], 1, 1, 1), seed + 2)

@@ -1,4 +1,4 @@
-"""What a recipe turns into for Keras: batches, a compiled network, a rate for every step."""
+"""A recipe in Keras's terms: batches, a compiled network, a rate for every step."""
 
 from typing import TYPE_CHECKING
 
@@ -16,15 +16,18 @@ EVALUATION_BATCH = 500  # images; larger ones only cost memory
 
 
 def steps_of(recipe: Recipe, images: int) -> int:
-    """Steps of an epoch. There is no last batch of a few images: it would count as much in batch norm as a full one."""
+    """Return the number of steps in an epoch.
+
+    There is no last batch of a few images: it would count as much in batch norm as a full one.
+    """
     return images // min(recipe.batch, images)
 
 
 def training_batches(recipe: Recipe, training: Digits, epochs: range) -> "tf.data.Dataset":
-    """Shuffled, augmented batches of those epochs: images float32 (batch, 28, 28, 1), 0–255, and one-hot labels.
+    """Return shuffled, augmented batches of these epochs: images float32 (batch, 28, 28, 1), 0–255, one-hot labels.
 
-    Order and augmentation of an epoch depend on the seed and its number alone, so that a fit which goes on after a kill
-    is shown what it would have been shown.
+    Order and augmentation of an epoch depend only on the seed and its number, so that a fit which goes on after a kill
+    is shown the same as without it.
     """
     import tensorflow as tf
 
@@ -33,32 +36,34 @@ def training_batches(recipe: Recipe, training: Digits, epochs: range) -> "tf.dat
     rows = tf.range(len(training), dtype=tf.int64)
     steps, size = steps_of(recipe, len(training)), min(recipe.batch, len(training))
 
+    def seed_of(number: "tf.Tensor") -> "tf.Tensor":
+        return tf.stack([tf.cast(recipe.seed, tf.int64), number])
+
     def epoch(number: "tf.Tensor") -> "tf.data.Dataset":
-        order = tf.random.experimental.stateless_shuffle(rows, seed=tf.stack([tf.cast(recipe.seed, tf.int64), number]))
+        order = tf.random.experimental.stateless_shuffle(rows, seed=seed_of(number))
         batches = tf.data.Dataset.from_tensor_slices(order).batch(size, drop_remainder=True)
         return tf.data.Dataset.zip(tf.data.Dataset.range(number * steps, (number + 1) * steps), batches)
 
     def batch(step: "tf.Tensor", rows: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
         shown = tf.cast(tf.gather(images, rows), tf.float32)
-        seed = tf.stack([tf.cast(recipe.seed, tf.int64), step])
-        return augment(shown, seed, recipe.augmentation), tf.gather(labels, rows)
+        return augment(shown, seed_of(step), recipe.augmentation), tf.gather(labels, rows)
 
     numbers = tf.data.Dataset.range(epochs.start, epochs.stop)
     return numbers.flat_map(epoch).map(batch, num_parallel_calls=1).prefetch(2)
 
 
 def reseed(model: "keras.Model", seed: int, epoch: int) -> None:
-    """Let dropout draw what the seed and the epoch say: Keras's checkpoints do not keep how far it was."""
+    """Seed dropout by recipe and epoch: Keras's checkpoints do not keep how far its generators were."""
     for number, layer in enumerate(model._flatten_layers()):
         if hasattr(layer, "seed_generator"):
             layer.seed_generator.state.assign([seed % 2**32, 1000 * epoch + number])
 
 
-def judging_batches(judging: Digits) -> "tf.data.Dataset":
-    """Batches in their order, as they are."""
+def validation_batches(validation: Digits) -> "tf.data.Dataset":
+    """Return batches of the images in their order, unchanged, and one-hot labels."""
     import tensorflow as tf
 
-    images, labels = judging.images[..., None], tf.one_hot(judging.known_labels, digits.CLASSES)
+    images, labels = validation.images[..., None], tf.one_hot(validation.known_labels, digits.CLASSES)
     return (
         tf.data.Dataset.from_tensor_slices((images, labels))
         .batch(EVALUATION_BATCH)
@@ -67,7 +72,7 @@ def judging_batches(judging: Digits) -> "tf.data.Dataset":
 
 
 def compiled(recipe: Recipe, steps: int) -> "keras.Model":
-    """The recipe's network with its optimizer and loss, for a fit of so many steps in all."""
+    """Build the recipe's network with its optimizer and loss, for a fit of so many steps in all."""
     import keras
 
     smoothing = recipe.label_smoothing
@@ -79,7 +84,7 @@ def compiled(recipe: Recipe, steps: int) -> "keras.Model":
     model.compile(
         optimizer=_optimizer(recipe, steps),
         loss=losses[recipe.loss],
-        # Beside the loss, which differs between recipes: what can be compared among them.
+        # The loss differs between recipes; the cross-entropy can be compared among them.
         metrics=["accuracy", keras.metrics.CategoricalCrossentropy(name="cross_entropy")],
     )
     return model

@@ -1,7 +1,8 @@
-"""The networks: each one readable list of layers from an image (28, 28, 1), 0–255, to ten probabilities.
+"""The networks: one list of layers each, from an image (28, 28, 1), 0–255, to ten probabilities.
 
 A network scales the pixels itself, so that training, LiteRT and whoever loads `model.keras` cannot do it differently.
-Its last layers are `logits`, where the packaged model ends, and `probabilities`. It takes the share that dropout drops.
+Its last layers are `logits`, where the packaged model ends, and `probabilities`. Each function takes the share that
+dropout drops.
 The numbers of parameters are those of the layers' weights, batch norm's averages included.
 """
 
@@ -18,7 +19,7 @@ Layers = list["keras.Layer"]
 
 
 def build(name: str, dropout: float) -> "keras.Sequential":
-    """The network of a name, with new weights. Raises: FitError if it does not fit the images or the classes."""
+    """Build the network of a name, with new weights. Raises: FitError if it does not fit the images or the classes."""
     import keras
 
     try:
@@ -56,7 +57,7 @@ def mlp_sigmoid(dropout: float) -> Layers:
         layers.Dense(128, activation="sigmoid"),
         layers.Dropout(dropout),
         layers.Dense(CLASSES),
-        # A sigmoid in two halves: who takes the softmax of these logits gets the sigmoids in their proportion.
+        # A sigmoid in two steps, so that the softmax of these logits gives the sigmoids in their proportion.
         layers.Activation("log_sigmoid", name="logits"),
         layers.Activation("exponential", name="probabilities"),
     ]
@@ -189,10 +190,10 @@ def _convolution(filters: int, size: int, stride: int = 1, padding: str = "valid
 
 
 def _inverted_residual(channels: int, filters: int, stride: int = 1) -> "keras.Model":
-    """Widen fourfold by a 1 × 1 convolution, filter each channel by itself, narrow again; a way round where it fits."""
+    """Widen fourfold by a 1 × 1 convolution, filter each channel by itself, narrow again; add the input if it fits."""
     from keras import Model, layers
 
-    given = layers.Input((None, None, channels))
+    block_input = layers.Input((None, None, channels))
     inner = [
         *_convolution(4 * channels, 1),
         layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False),
@@ -201,10 +202,12 @@ def _inverted_residual(channels: int, filters: int, stride: int = 1) -> "keras.M
         layers.Conv2D(filters, 1, use_bias=False),
         layers.BatchNormalization(momentum=0.9),
     ]
-    passed = given
+    output = block_input
     for layer in inner:
-        passed = layer(passed)
-    return Model(given, layers.Add()([given, passed]) if stride == 1 and channels == filters else passed)
+        output = layer(output)
+    if stride == 1 and channels == filters:
+        output = layers.Add()([block_input, output])
+    return Model(block_input, output)
 
 
 NETWORKS: dict[str, Callable[[float], Layers]] = {

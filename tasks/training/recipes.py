@@ -1,6 +1,6 @@
 """The recipes: how a network is trained, as data. A recipe is saved with the model that it made.
 
-Those of others follow what their authors wrote; where they left something open it stands in a comment.
+Recipes of others follow what their authors wrote; a comment names what they left open.
 """
 
 import json
@@ -16,7 +16,7 @@ from tasks.training.networks import NETWORKS
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of the training images, drawn anew each time that an image is shown; 0 leaves one out.
+    """Random changes of the training images, drawn anew each time that an image is shown; 0 leaves a change out.
 
     rotation: degrees, either way. zoom, shear: shares, either way. shift: pixels, either way.
     elastic: standard deviation in pixels of a smooth random displacement (Simard et al., ICDAR 2003).
@@ -35,7 +35,7 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class Published:
-    """What a recipe's author reports. accuracy: share 0–1; None where no figure is given."""
+    """The result that a recipe's author reports. accuracy: 0–1; None where the author gives no figure."""
 
     protocol: str
     accuracy: float | None = None
@@ -46,7 +46,7 @@ class Recipe:
     """Everything that decides a fit, but for the data.
 
     network: name of a network of `networks.py`.
-    dropout: the share that it drops before its last layers.
+    dropout: share of the values that the network drops before its last layers.
     epochs: passes over the training images; more where `min_shown` asks for it.
     min_shown: least number of images to show in all, so that a small set is learned for longer.
     batch: images a step.
@@ -81,11 +81,11 @@ class Recipe:
     seed: int = 42
 
     def as_parameters(self) -> dict[str, Any]:
-        """Everything that decides the fit, for the manifest."""
+        """Return everything that decides the fit, as the manifest holds it."""
         return asdict(self)
 
-    def each_member(self) -> "list[Recipe]":
-        """The recipes of the single networks; seeds lie far apart, so that those of neighbouring seeds differ."""
+    def member_recipes(self) -> "list[Recipe]":
+        """Return the recipes of the members; their seeds lie far apart, so that neighbouring seeds share no member."""
         return [replace(self, members=1, seed=self.seed + 1000 * index) for index in range(self.members)]
 
 
@@ -198,10 +198,15 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
-def find(name: str, changes: Iterable[str] = ()) -> Recipe:
-    """The recipe of a name or of a JSON file, with changes such as `epochs=3` or `rotation=15`.
+def flat(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe's parameters with those of its augmentation beside the others."""
+    return {**parameters, **parameters["augmentation"]}
 
-    Who sets `epochs` gets them: `min_shown` is then 0, unless it is set, too.
+
+def find(name: str, changes: Iterable[str] = ()) -> Recipe:
+    """Return the recipe of a name or of a JSON file, with changes such as `epochs=3` or `rotation=15`.
+
+    A change of `epochs` sets `min_shown` to 0, so that the epochs are as asked; unless that is changed, too.
     Raises: UsageError for a name or a value that is not known, or is out of its range.
     """
     recipe = _read(Path(name)) if name.endswith(".json") else RECIPES.get(name)
@@ -214,50 +219,49 @@ def find(name: str, changes: Iterable[str] = ()) -> Recipe:
         changes.insert(0, "min_shown=0")
     for change in changes:
         key, _, text = change.partition("=")
-        recipe = _changed(recipe, key, text)
+        recipe = _with_value(recipe, key, text)
     return recipe
 
 
-def several(names: Iterable[str] | None, changes: Iterable[str] = ()) -> list[Recipe]:
-    """The recipes of several names or files, each once; all of ours where None is given.
+def find_all(names: Iterable[str] | None, changes: Iterable[str] = ()) -> list[Recipe]:
+    """Return the recipes of several names or files, each once; all of RECIPES for None.
 
     Raises: UsageError as `find`, for no name at all, and for two recipes of the same name.
     """
-    found: dict[str, Recipe] = {}
+    recipes: dict[str, Recipe] = {}
     for name in RECIPES if names is None else names:
         recipe = find(name.strip(), changes)
-        if found.setdefault(recipe.name, recipe) != recipe:
+        if recipes.setdefault(recipe.name, recipe) != recipe:
             raise UsageError(f"two of the recipes are called {recipe.name!r}", remedy="give one another name")
-    if not found:
+    if not recipes:
         raise UsageError("no recipe is named", expected=f"some of {', '.join(RECIPES)}")
-    return list(found.values())
+    return list(recipes.values())
 
 
-def changed(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
-    """The recipe with other values, those of its augmentation included. Raises: UsageError as `find`."""
+def with_values(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+    """Return the recipe with other values, those of its augmentation included. Raises: UsageError as `find`."""
     for key, value in values.items():
-        recipe = _changed(recipe, key, str(value))
+        recipe = _with_value(recipe, key, str(value))
     return recipe
 
 
-def seeded(recipes: Iterable[Recipe], seeds: int) -> list[Recipe]:
-    """Each recipe with so many seeds, from its own on."""
+def with_seeds(recipes: Iterable[Recipe], seeds: int) -> list[Recipe]:
+    """Return each recipe with so many seeds, from its own on."""
     return [replace(recipe, seed=recipe.seed + offset) for recipe in recipes for offset in range(seeds)]
 
 
-def changes(parameters: dict[str, Any]) -> list[str]:
-    """What was changed of a recipe to get these parameters, in the form that `find` takes.
+def changes_of(parameters: Mapping[str, Any]) -> list[str]:
+    """Return the changes to a recipe of RECIPES that give these parameters, in the form that `find` takes.
 
-    A recipe that is not among ours (it came from a file) has none that could be told.
+    A recipe of another name, which came from a file, has none.
     """
     if parameters["name"] not in RECIPES:
         return []
-    own = RECIPES[parameters["name"]].as_parameters()
-    flat, flat_own = ({**values, **values["augmentation"]} for values in (parameters, own))
-    return [f"{name}={flat[name]}" for name in (*RANGES, *CHOICES) if flat[name] != flat_own[name]]
+    values, own = flat(parameters), flat(RECIPES[parameters["name"]].as_parameters())
+    return [f"{name}={values[name]}" for name in (*RANGES, *CHOICES) if values[name] != own[name]]
 
 
-def _changed(recipe: Recipe, key: str, text: str) -> Recipe:
+def _with_value(recipe: Recipe, key: str, text: str) -> Recipe:
     value: Any = _value(key, text)
     if key in Augmentation.__annotations__:
         return replace(recipe, augmentation=replace(recipe.augmentation, **{key: value}))
@@ -285,7 +289,7 @@ def _value(key: str, text: str) -> float | str:
 
 
 def _read(path: Path) -> Recipe:
-    """A recipe of a file: `name`, `network` and `epochs`, and any other value of a recipe; the rest has its default."""
+    """Read the recipe of a file: `name`, `network`, `epochs`, and any other value of a recipe; the rest is default."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         recipe = Recipe(name=str(values.pop("name")), network=_network(values.pop("network")), epochs=1)
@@ -294,7 +298,7 @@ def _read(path: Path) -> Recipe:
             raise UsageError(
                 f"an augmentation has no value {min(strays)!r}", expected=", ".join(Augmentation.__annotations__)
             )
-        recipe = changed(recipe, {"epochs": values.pop("epochs"), **values, **augmentation})
+        recipe = with_values(recipe, {"epochs": values.pop("epochs"), **values, **augmentation})
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The studies of `tune`: what is searched for each recipe, and what was tried, kept by Optuna in SQLite.
+"""The studies of `tune`: the values to search for each recipe, and the trials so far, kept by Optuna in SQLite.
 
 One file, `studies.db`, below the artifacts folder; a study for each recipe on each prepared data.
 """
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DATABASE = "studies.db"
-LEAST_TRIALS = 8  # fewer say nothing of what matters
+LEAST_TRIALS = 8  # fewer do not tell which values matter
 
 
 @dataclass(frozen=True)
 class Range:
-    """A number to choose. log: its size counts, not its difference to others."""
+    """The range of a number to choose. log: on a logarithmic scale."""
 
     low: float
     high: float
@@ -47,7 +47,7 @@ CYCLE: Space = {
     "warm_up": Range(0.05, 0.4),
     "label_smoothing": Range(0, 0.2),
 }
-# What is searched; a recipe from a file is searched as the networks without batch norm are.
+# A recipe from a file is searched in PLAIN, as the networks without batch norm are.
 SPACES: dict[str, Space] = {
     "cnn-augmented": {**PLAIN, **GEOMETRY},
     "mlp-sigmoid": {**PLAIN, "dropout": Range(0, 0.2)},
@@ -60,25 +60,26 @@ SPACES: dict[str, Space] = {
 }
 
 
-def name(recipe: Recipe, prepared: str) -> str:
-    """The name of the study of a recipe on prepared data (`kind/id`): another one wherever a fit would be another."""
+def study_name(recipe: Recipe, prepared: str) -> str:
+    """Return the name of the study of a recipe on prepared data (`kind/id`); two fits that differ have two studies."""
     return f"{prepared} {code_version('tasks.fit')} {json.dumps(recipe.as_parameters(), sort_keys=True)}"
 
 
 def space(recipe: Recipe) -> Space:
-    """What is searched for a recipe, widened to where the recipe itself is."""
-    own = _own(recipe)
-    return {
-        key: Range(min(choice.low, own[key]), max(choice.high, own[key]), choice.log)
-        if isinstance(choice, Range)
-        else tuple(sorted({*choice, own[key]}))
-        for key, choice in SPACES.get(recipe.name, PLAIN).items()
-    }
+    """Return the space to search for a recipe, widened to hold the recipe's own values."""
+    widened: Space = {}
+    for key, own in _own_values(recipe).items():
+        choice = _space_of(recipe)[key]
+        if isinstance(choice, Range):
+            widened[key] = Range(min(choice.low, own), max(choice.high, own), choice.log)
+        else:
+            widened[key] = tuple(sorted({*choice, own}))
+    return widened
 
 
 @contextlib.contextmanager
-def alone(root: Path) -> Iterator[None]:
-    """Nobody else tunes on this machine meanwhile, so that a trial that says it is running is one that was killed."""
+def locked(root: Path) -> Iterator[None]:
+    """Wait until no one else on this machine tunes; a trial that is marked as running was then killed."""
     from filelock import FileLock, Timeout
 
     root.mkdir(parents=True, exist_ok=True)
@@ -94,10 +95,11 @@ def alone(root: Path) -> Iterator[None]:
         lock.release()
 
 
-def opened(root: Path, recipe: Recipe, prepared: str) -> "optuna.Study":
-    """The study, made where there is none; its first trial is the recipe as it is. Call it `alone`.
+def open_study(root: Path, recipe: Recipe, prepared: str) -> "optuna.Study":
+    """Open the study of a recipe on prepared data, or create it; call this within `locked`.
 
-    The trials of a process that was killed are waiting again, with the values that they had.
+    The first trial of a study is the recipe as it is. The trials of a process that was killed are enqueued again, with
+    the values that they had.
     Raises: StoreError if the file cannot be read or written.
     """
     import optuna
@@ -108,7 +110,7 @@ def opened(root: Path, recipe: Recipe, prepared: str) -> "optuna.Study":
     try:
         storage = optuna.storages.RDBStorage(f"sqlite:///{root / DATABASE}")
         study = optuna.create_study(
-            study_name=name(recipe, prepared), storage=storage, direction="maximize", load_if_exists=True
+            study_name=study_name(recipe, prepared), storage=storage, direction="maximize", load_if_exists=True
         )
     except (SQLAlchemyError, OSError) as error:
         raise StoreError(
@@ -117,37 +119,37 @@ def opened(root: Path, recipe: Recipe, prepared: str) -> "optuna.Study":
             received=str(error.__cause__ or error).partition("\n")[0],
             remedy="mend its permissions, or remove it to begin anew",
         ) from error
-    # A seed for each trial: one for all would draw the same values again after a kill.
+    # A new seed for each trial: with the same one, the draws would repeat after a kill.
     study.sampler = optuna.samplers.TPESampler(seed=recipe.seed + len(study.trials), n_startup_trials=5)
     study.pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=max(1, recipe.epochs // 4))
-    study.enqueue_trial(_own(recipe), skip_if_exists=True)
+    study.enqueue_trial(_own_values(recipe), skip_if_exists=True)
     for trial in study.get_trials(states=[TrialState.RUNNING]):
-        # Some of the values may have been set from the start, and not yet asked for.
+        # Values may have been enqueued with the trial, and not yet asked for.
         study.enqueue_trial({**trial.system_attrs.get("fixed_params", {}), **trial.params})
         study.tell(trial.number, state=TrialState.FAIL)
     return study
 
 
-def drawn(trial: "optuna.Trial", recipe: Recipe) -> Recipe:
-    """The recipe with the values that a trial is to try."""
+def suggested_recipe(trial: "optuna.Trial", recipe: Recipe) -> Recipe:
+    """Return the recipe with the values that a trial is to try."""
     values: dict[str, Any] = {}
     for key, choice in space(recipe).items():
         if isinstance(choice, Range):
             values[key] = trial.suggest_float(key, choice.low, choice.high, log=choice.log)
         else:
             values[key] = trial.suggest_categorical(key, choice)
-    return recipes.changed(recipe, values)
+    return recipes.with_values(recipe, values)
 
 
-def finished(study: "optuna.Study") -> int:
-    """Trials that came to their end, or were given up as hopeless."""
+def finished_trials(study: "optuna.Study") -> int:
+    """Count the trials that came to their end, or were given up as hopeless."""
     from optuna.trial import TrialState
 
     return len(study.get_trials(states=[TrialState.COMPLETE, TrialState.PRUNED], deepcopy=False))
 
 
 def importance(study: "optuna.Study") -> dict[str, float]:
-    """Share of the accuracy's variance that each value explains; empty where there are too few trials to tell.
+    """Return the share of the accuracy's variance that each value explains; nothing where the trials are too few.
 
     By fANOVA (Hutter, Hoos & Leyton-Brown, ICML 2014).
     """
@@ -160,7 +162,11 @@ def importance(study: "optuna.Study") -> dict[str, float]:
     return optuna.importance.get_param_importances(study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0))
 
 
-def _own(recipe: Recipe) -> dict[str, Any]:
-    parameters = recipe.as_parameters()
-    flat = {**parameters, **parameters["augmentation"]}
-    return {key: flat[key] for key in SPACES.get(recipe.name, PLAIN)}
+def _space_of(recipe: Recipe) -> Space:
+    return SPACES.get(recipe.name, PLAIN)
+
+
+def _own_values(recipe: Recipe) -> dict[str, Any]:
+    """Return the recipe's own values of what is searched."""
+    values = recipes.flat(recipe.as_parameters())
+    return {key: values[key] for key in _space_of(recipe)}

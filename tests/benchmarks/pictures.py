@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from tasks.data import digits as digit_files
-from tasks.models.scorer import Scorer, default_model
+from tasks.models.packaged import default_model
+from tasks.models.scorer import Scorer
 from tasks.pictures.reading import digit_of
 from tasks.store import Store
 from tests.benchmarks.measure import limit, show

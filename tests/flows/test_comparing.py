@@ -47,7 +47,7 @@ def test_recipes_are_ranked_and_one_that_diverges_is_told_of(home: Path, monkeyp
     assert "mlp-relu" in page
     assert "60,000 to learn from" in page
 
-    assert f"digits compare --data {home / 'idx'} --recipes mlp-relu,cnn-basic --seeds 2 --set epochs=2" in page
+    assert f"digits compare --data {home / 'idx'} --recipes mlp-relu,cnn-basic --seeds 2 --refit --set epochs=2" in page
 
     before = Store(home / "artifacts").all()
     assert compare(data=str(home / "idx"), **asked) == made

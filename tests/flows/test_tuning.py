@@ -73,14 +73,14 @@ def test_a_hopeless_trial_is_given_up_and_leaves_nothing(home: Path, monkeypatch
         def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
             return trial.number > 0
 
-    real = studies.opened
+    real = studies.open_study
 
     def opened(*arguments: object) -> optuna.Study:
         study = real(*arguments)  # type: ignore[arg-type]
         study.pruner = AfterTheFirst()
         return study
 
-    monkeypatch.setattr(studies, "opened", opened)
+    monkeypatch.setattr(studies, "open_study", opened)
     data = str(making.write_csv(home / "d.csv", making.digits(200)))
     made = tuning.tune(data=data, recipe="lenet", trials=2, changes=["epochs=2"])
     with (made.path / "trials.csv").open() as file:

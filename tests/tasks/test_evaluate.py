@@ -10,7 +10,7 @@ from tasks.judging import answers
 from tasks.judging.answers import Answers
 from tasks.judging.evaluation import EXAMPLES, ConfusedPair, Evaluation, Pictures
 from tasks.judging.robustness import CHANGES
-from tasks.training import history
+from tasks.training import resuming
 from tests import making
 from tests.conftest import Chain
 
@@ -18,7 +18,7 @@ from tests.conftest import Chain
 def test_metrics_are_those_of_the_validation_part(chain: Chain) -> None:
     figures = chain.evaluation.measured(Evaluation)
     assert figures.images == 900
-    last = history.read(chain.model.path / "history.csv")[-1]
+    last = resuming.read_history(chain.model.path / "history.csv")[-1]
     assert figures.accuracy == pytest.approx(last["val_accuracy"], abs=1e-6)
     assert figures.mistakes == round(900 * (1 - figures.accuracy))
     assert figures.interval[0] < figures.accuracy < figures.interval[1]

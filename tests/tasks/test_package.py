@@ -7,20 +7,32 @@ from tasks import package as stage
 from tasks.data import digits
 from tasks.errors import PackageError
 from tasks.models.fitted import load, predict
+from tasks.models.packaged import FormCheck, PackageMetrics, default_model
 from tasks.models.scorer import Scorer
-from tasks.package import package
+from tasks.package import faster_form, package
 from tests.conftest import Chain
 
 
 def test_every_form_was_checked_on_the_validation_part(chain: Chain) -> None:
-    found = chain.package.metrics
-    assert set(found["forms"]) == {"float32.tflite", "int8.tflite"}
-    for form in found["forms"].values():
-        assert form["agreement"] > 0.97
-        assert form["accepted"] == (form["loss_points"] <= 0.05)
-    assert found["forms"]["float32.tflite"]["agreement"] == 1
-    assert found["default"] == ("int8.tflite" if found["forms"]["int8.tflite"]["accepted"] else "float32.tflite")
-    assert (chain.package.path / found["default"]).exists()
+    forms = chain.package.measured(PackageMetrics).forms
+    assert set(forms) == {"float32.tflite", "int8.tflite"}
+    for form in forms.values():
+        assert form.agreement > 0.97
+        assert form.accepted == (form.loss_points <= 0.05)
+    assert forms["float32.tflite"].agreement == 1
+
+
+@pytest.mark.parametrize(
+    ("int8_rate", "accepted", "default"),
+    [(200, True, "int8.tflite"), (100, True, "float32.tflite"), (200, False, "float32.tflite")],
+)
+def test_int8_scores_where_it_is_accepted_and_faster(int8_rate: int, accepted: bool, default: str) -> None:
+    float32, int8 = FormCheck(400, 100, 1.0, 0.0, accepted=True), FormCheck(100, int8_rate, 1.0, 0.0, accepted)
+    assert faster_form({"float32.tflite": float32, "int8.tflite": int8}) == default
+
+
+def test_the_form_that_scores_lies_in_the_package(chain: Chain) -> None:
+    assert default_model(chain.package) == chain.package.path / chain.package.measured(PackageMetrics).default
 
 
 def test_float32_gives_keras_own_probabilities(chain: Chain) -> None:
@@ -30,8 +42,8 @@ def test_float32_gives_keras_own_probabilities(chain: Chain) -> None:
 
 
 def test_the_int8_form_is_much_smaller(chain: Chain) -> None:
-    forms = chain.package.metrics["forms"]
-    assert forms["int8.tflite"]["bytes"] < forms["float32.tflite"]["bytes"] / 3
+    forms = chain.package.measured(PackageMetrics).forms
+    assert forms["int8.tflite"].bytes < forms["float32.tflite"].bytes / 3
 
 
 @pytest.mark.parametrize("count", [0, 1, 499, 500, 501])
@@ -48,8 +60,9 @@ def test_an_int8_form_that_loses_accuracy_is_refused(chain: Chain, monkeypatch: 
     # Ranges read from black images fit no digit.
     monkeypatch.setattr(stage, "int8_form", lambda model, typical: int8_form(model, np.zeros_like(typical)))
     refused = package(chain.store, chain.model, chain.prepared, fresh=True)
-    assert refused.metrics["default"] == "float32.tflite"
-    assert not refused.metrics["forms"]["int8.tflite"]["accepted"]
+    metrics = refused.measured(PackageMetrics)
+    assert metrics.default == "float32.tflite"
+    assert not metrics.forms["int8.tflite"].accepted
     assert sorted(path.name for path in refused.path.glob("*.tflite")) == ["float32.tflite"]
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from tasks.data import digits
-from tasks.models.scorer import Scorer, default_model
+from tasks.models.packaged import default_model
+from tasks.models.scorer import Scorer
 from tasks.score import score
 from tasks.scoring.scores import ScoresMetrics
 from tasks.store import Draft, Store

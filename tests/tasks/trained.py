@@ -1,7 +1,7 @@
 """What a run leaves in a store, without a fit: small files, real manifests, and answers that a test chooses."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from tasks.data.metrics import DatasetMetrics, PreparedMetrics, RowCounts
 from tasks.judging import answers
 from tasks.judging.answers import Answers
 from tasks.judging.evaluation import Evaluation
+from tasks.models.fitted import ModelMetrics
+from tasks.models.packaged import FLOAT32, FormCheck, PackageMetrics
 from tasks.store import Artifact, Draft, Store
 from tasks.training import recipes
 from tests import making
@@ -52,13 +54,13 @@ def trained(
         answers.write(draft.folder / "answers.parquet", Answers.to(judging, sure))
         return evaluation_of(accuracy=1 - len(wrong) / len(judging), judged=model.name)
 
-    def packed(draft: Draft) -> dict[str, object]:
-        (draft.folder / "float32.tflite").write_bytes(b"model" * 300)
-        return {
-            "default": "float32.tflite",
-            "refitted": False,
-            "calibration": asdict(replace(CALIBRATION, error_after=0.0123)),
-        }
+    def packed(draft: Draft) -> PackageMetrics:
+        (draft.folder / FLOAT32).write_bytes(b"model" * 300)
+        check = FormCheck(bytes=1500, images_per_cpu_second=1, agreement=1.0, loss_points=0.0, accepted=True)
+        calibration = replace(CALIBRATION, error_after=0.0123)
+        return PackageMetrics(FLOAT32, {FLOAT32: check}, refitted=False, calibration=calibration)
+
+    fitted = ModelMetrics("fast", seed, 1, 1, None, 10, 1.0, 1.0, judged=None)
 
     def make(kind: str, build: object, given: dict[str, object], *inputs: Artifact) -> Artifact:
         return store.make(
@@ -68,6 +70,6 @@ def trained(
     about = {"dataset": origin}
     dataset = make("dataset", lambda draft: DatasetMetrics(RowCounts(20 + len(judging), 0)), {"source": source})
     prepared = make("prepared", split, {"ids": judging.ids.tolist()}, dataset)
-    model = make("model", lambda draft: {"epochs": 1, "accuracy": None}, parameters, prepared)
+    model = make("model", lambda draft: fitted, parameters, prepared)
     evaluation = make("evaluation", evaluated, {}, model, prepared)
     return Trained(dataset, prepared, model, evaluation, make("package", packed, {}, model, prepared))

@@ -187,7 +187,7 @@ def test_entries_say_what_is_known_of_each_package_newest_first(store: Store) ->
     registry.record(store, replace(decision(two.package.id), decided="2026-01-02T00:00:00+00:00"))
     newest, oldest = registry.package_summaries(store)
     assert (oldest.package, oldest.recipe, oldest.data) == (one.package, "fast seed=1", "data/a.csv")
-    assert (oldest.accuracy, oldest.calibration_error, oldest.size) == (0.95, 0.0123, 1500)
+    assert (oldest.accuracy, oldest.calibration_error, oldest.size) == (0.95, pytest.approx(0.0123), 1500)
     assert (oldest.champion, newest.champion) == (False, True)
     assert oldest.reigns == [Reign("2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00")]
     assert newest.reigns == [Reign("2026-01-02T00:00:00+00:00", None)]

@@ -20,7 +20,7 @@ def test_what_differs_is_named_and_nothing_else(store: Store) -> None:
     found = difference.between(store, one.model.id, two.model.id)
     assert found.parameters == [DifferingValue("seed", 1, 2)]
     assert found.data == []
-    assert found.metrics == [DifferingValue("evaluation.accuracy", 0.95, 1.0)]
+    assert found.metrics == [DifferingValue("evaluation.accuracy", 0.95, 1.0), DifferingValue("model.seed", 1, 2)]
 
 
 def test_other_data_are_told_down_to_the_file(store: Store) -> None:

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from tasks.models.packaged import FormCheck, PackageMetrics
 from tasks.registry import gate
 from tasks.registry.gate import GateCheck, Judged, Verdict, held_against
 from tasks.store import Store
 from tests.conftest import Chain
-from tests.tasks.trained import trained
+from tests.tasks.trained import CALIBRATION, trained
 
 IMAGES = 1000
 TRUTH = np.arange(IMAGES) % 10
@@ -90,11 +91,9 @@ def test_what_was_decisive_is_told_first_and_every_check_has_a_line() -> None:
 
 @pytest.mark.parametrize("accepted", [True, False])
 def test_a_form_that_does_not_agree_with_keras_is_refused(store: Store, accepted: bool) -> None:
-    def build(draft: object) -> dict[str, object]:
-        form = {"agreement": 0.99, "loss_points": 0.2, "accepted": accepted}
-        return {"default": "int8.tflite", "forms": {"int8.tflite": form}}
-
-    package = store.make("package", build, code="tasks.data.digits", parameters={})
+    check = FormCheck(bytes=1, images_per_cpu_second=1, agreement=0.99, loss_points=0.2, accepted=accepted)
+    metrics = PackageMetrics("int8.tflite", {"int8.tflite": check}, refitted=False, calibration=CALIBRATION)
+    package = store.make("package", lambda draft: metrics, code="tasks.data.digits", parameters={})
     found = gate.agreement(package)
     assert (found.passed, found.because) == (
         accepted,
@@ -105,12 +104,13 @@ def test_a_form_that_does_not_agree_with_keras_is_refused(store: Store, accepted
 
 def test_real_packages_are_compared_by_their_calibrated_confidence(chain: Chain) -> None:
     from tasks.data import digits
-    from tasks.models.scorer import Scorer, default_model
+    from tasks.models.packaged import default_model
+    from tasks.models.scorer import Scorer
 
     judging = digits.read(chain.prepared.path / "validation.parquet")
     found = gate.compare(chain.package, chain.package, judging)
     assert found.promoted
-    temperature = chain.package.metrics["calibration"]["temperature"]
+    temperature = chain.package.measured(PackageMetrics).calibration.temperature
     probabilities = Scorer(default_model(chain.package), temperature=temperature).probabilities(judging.images)
     loss = -np.log(probabilities[np.arange(len(judging)), judging.known_labels]).mean()
     assert found.evidence["log_loss"] == pytest.approx(loss, rel=1e-4)
@@ -122,11 +122,5 @@ def test_images_that_the_champion_has_learned_from_are_left_out(store: Store) ->
     champion = trained(store)
     learned = making.digits(20, start=1000)  # what `trained` learns from
     other = trained(store, judging=learned)
-    verdict = gate.judge(store, _agreeing(store), champion.package, other.prepared)
+    verdict = gate.judge(store, other.package, champion.package, other.prepared)
     assert verdict.because == "only 0 of its validation images are new to the champion, too few to compare on"
-
-
-def _agreeing(store: Store) -> object:
-    form = {"agreement": 1.0, "loss_points": 0.0, "accepted": True}
-    metrics = {"default": "int8.tflite", "forms": {"int8.tflite": form}}
-    return store.make("package", lambda draft: metrics, code="tasks.data.digits", parameters={})

@@ -9,7 +9,8 @@ import pytest
 
 from tasks.data.tables import Table
 from tasks.errors import DataError, DriftError
-from tasks.models.scorer import Scorer, default_model
+from tasks.models.packaged import PackageMetrics, default_model
+from tasks.models.scorer import Scorer
 from tasks.scoring import scores, shards
 from tasks.scoring.inputs import tables_to_score
 from tasks.scoring.scores import Options, ScoresMetrics
@@ -54,7 +55,7 @@ def test_a_submission_has_a_row_for_every_image_in_its_order(chain: Chain, table
 
 def test_confidence_is_that_of_the_calibrated_probabilities(chain: Chain, table: Path, store: Store) -> None:
     rows = pq.read_table(score(chain, table, store).path / "scores.parquet")
-    temperature = scores.calibration_of(chain.package).temperature
+    temperature = chain.package.measured(PackageMetrics).calibration.temperature
     expected = Scorer(default_model(chain.package), temperature=temperature).probabilities(DIGITS.images)
     assert temperature != 1
     np.testing.assert_allclose(np.stack(rows["probabilities"].to_numpy()), expected, atol=1e-6)

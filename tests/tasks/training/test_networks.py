@@ -49,7 +49,7 @@ def test_a_network_that_does_not_fit_is_told(monkeypatch: pytest.MonkeyPatch, la
 def test_the_softmax_of_the_logits_gives_the_probabilities_in_their_proportion(name: str) -> None:
     import keras
 
-    from tasks.models.scorer import softmax
+    from tasks.judging.statistics import softmax
 
     network = networks.build(name, dropout=0)
     images = making.digits(5).images

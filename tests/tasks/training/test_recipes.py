@@ -36,7 +36,7 @@ def test_who_sets_epochs_gets_them_whatever_the_least_number_of_images() -> None
 
 def test_changes_are_told_in_the_form_that_makes_them_again() -> None:
     changed = recipes.find("fast", ["shift=1.5", "epochs=3"])
-    told = recipes.changes(changed.as_parameters())
+    told = recipes.changes_of(changed.as_parameters())
     assert told == ["epochs=3", "min_shown=0", "shift=1.5"]
     assert recipes.find("fast", told) == changed
 
@@ -108,17 +108,17 @@ def test_a_file_that_is_not_there_is_told() -> None:
 
 
 def test_neighbouring_seeds_share_no_member() -> None:
-    first, second = recipes.seeded([recipes.find("fast", ["members=5"])], 2)
-    assert not {one.seed for one in first.each_member()} & {one.seed for one in second.each_member()}
-    assert all(one.members == 1 for one in first.each_member())
+    first, second = recipes.with_seeds([recipes.find("fast", ["members=5"])], 2)
+    assert not {one.seed for one in first.member_recipes()} & {one.seed for one in second.member_recipes()}
+    assert all(one.members == 1 for one in first.member_recipes())
 
 
 def test_several_recipes_are_each_taken_once(tmp_path: Path) -> None:
-    assert [one.name for one in recipes.several(["fast", " lenet ", "fast"])] == ["fast", "lenet"]
-    assert recipes.several(None) == list(recipes.RECIPES.values())
+    assert [one.name for one in recipes.find_all(["fast", " lenet ", "fast"])] == ["fast", "lenet"]
+    assert recipes.find_all(None) == list(recipes.RECIPES.values())
     for name, epochs in (("a", 1), ("b", 2)):
         (tmp_path / f"{name}.json").write_text(f'{{"name": "mine", "network": "lenet", "epochs": {epochs}}}')
     with pytest.raises(UsageError, match="two of the recipes are called 'mine'; to go on, give one another name"):
-        recipes.several([str(tmp_path / "a.json"), str(tmp_path / "b.json")])
+        recipes.find_all([str(tmp_path / "a.json"), str(tmp_path / "b.json")])
     with pytest.raises(UsageError, match="no recipe is named; expected some of"):
-        recipes.several([])
+        recipes.find_all([])

@@ -16,40 +16,40 @@ def test_every_recipe_has_a_space_within_what_makes_sense_and_begins_with_itself
         low, high = recipes.RANGES[name]
         bounds = (choice.low, choice.high) if isinstance(choice, studies.Range) else (min(choice), max(choice))
         assert low <= bounds[0] < bounds[1] <= high
-    study = studies.opened(tmp_path, recipe, "prepared/abc")
-    assert studies.drawn(study.ask(), recipe) == recipe
+    study = studies.open_study(tmp_path, recipe, "prepared/abc")
+    assert studies.suggested_recipe(study.ask(), recipe) == recipe
 
 
 def test_two_trials_differ_and_a_killed_one_is_asked_for_again(tmp_path: Path) -> None:
     recipe = recipes.find("lenet")
-    study = studies.opened(tmp_path, recipe, "prepared/abc")
+    study = studies.open_study(tmp_path, recipe, "prepared/abc")
     study.ask()  # killed before the first of its values was asked for
-    study = studies.opened(tmp_path, recipe, "prepared/abc")
-    first = studies.drawn(study.ask(), recipe)
+    study = studies.open_study(tmp_path, recipe, "prepared/abc")
+    first = studies.suggested_recipe(study.ask(), recipe)
     assert first == recipe
-    again = studies.opened(tmp_path, recipe, "prepared/abc")
-    assert studies.drawn(again.ask(), recipe) == first
-    assert studies.drawn(again.ask(), recipe) != first
-    assert studies.finished(again) == 0
+    again = studies.open_study(tmp_path, recipe, "prepared/abc")
+    assert studies.suggested_recipe(again.ask(), recipe) == first
+    assert studies.suggested_recipe(again.ask(), recipe) != first
+    assert studies.finished_trials(again) == 0
 
 
 def test_other_data_or_another_start_make_another_study(tmp_path: Path) -> None:
     recipe = recipes.find("lenet")
     asked = [(recipe, "prepared/abc"), (recipe, "prepared/abd"), (recipes.find("lenet", ["epochs=3"]), "prepared/abc")]
-    assert len({studies.name(*one) for one in asked}) == 3
+    assert len({studies.study_name(*one) for one in asked}) == 3
 
 
 def test_a_damaged_file_is_told_in_a_line(tmp_path: Path) -> None:
     (tmp_path / studies.DATABASE).write_bytes(b"nonsense" * 1000)
     with pytest.raises(StoreError, match=r"studies\.db: the studies cannot be read or written; received .*remove it"):
-        studies.opened(tmp_path, recipes.find("lenet"), "prepared/abc")
+        studies.open_study(tmp_path, recipes.find("lenet"), "prepared/abc")
 
 
 def test_what_matters_is_told_where_trials_are_enough(tmp_path: Path) -> None:
     recipe = recipes.find("lenet")
     for number in range(studies.LEAST_TRIALS):
-        study = studies.opened(tmp_path, recipe, "prepared/abc")
+        study = studies.open_study(tmp_path, recipe, "prepared/abc")
         trial = study.ask()
-        study.tell(trial, studies.drawn(trial, recipe).dropout)
+        study.tell(trial, studies.suggested_recipe(trial, recipe).dropout)
         assert (number + 1 == studies.LEAST_TRIALS) == bool(studies.importance(study))
     assert max(studies.importance(study), key=studies.importance(study).get) == "dropout"

@@ -1,0 +1,55 @@
+"""Packages: their figures, and which of their files answers. Imports neither TensorFlow nor Prefect."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.judging.calibration import Calibration
+from tasks.store import Artifact
+
+FLOAT32, INT8, JUDGED = "float32.tflite", "int8.tflite", "judged.tflite"
+PROFILE = "profile.json"
+
+
+@dataclass(frozen=True)
+class FormCheck:
+    """The comparison of a LiteRT form with Keras on the validation part.
+
+    agreement: share of the images that get the same label. loss_points: points of accuracy below Keras's; the accuracy
+        itself is not kept: that of a refitted model, which has learned these images, would mislead.
+    accepted: False for a form that loses too much and is not in the package.
+    """
+
+    bytes: int
+    images_per_cpu_second: int
+    agreement: float
+    loss_points: float
+    accepted: bool
+
+
+@dataclass(frozen=True)
+class PackageMetrics:
+    """The figures of a package.
+
+    default: name of the file that scores. forms: the check of each form, by its file's name.
+    refitted: True where the model has learned from the validation part as well.
+    calibration: of the form that scores; of a refitted model, that of its judged twin.
+    """
+
+    default: str
+    forms: dict[str, FormCheck]
+    refitted: bool
+    calibration: Calibration
+
+
+def default_model(package: Artifact) -> Path:
+    """Return the file of a package that scores. Raises: StoreError."""
+    return package.file(package.measured(PackageMetrics).default)
+
+
+def judged_model(package: Artifact) -> Path:
+    """Return the file whose answers on the validation part count: of a refitted package that of its judged twin.
+
+    Raises: StoreError.
+    """
+    metrics = package.measured(PackageMetrics)
+    return package.file(JUDGED if metrics.refitted else metrics.default)
