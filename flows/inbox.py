@@ -60,9 +60,9 @@ def score_inbox(
         quiet: seconds for which a file has to be unchanged, lest it is still being written.
         workers: processes that score at the same time.
     """
-    configuration = settings.load()
-    store = Store(configuration.artifacts, flow_run=flow_run.get_id())
-    folders = Inbox(Path(folder).expanduser() if folder else configuration.data)
+    config = settings.load()
+    store = Store(config.artifacts, flow_run=flow_run.get_id())
+    folders = Inbox(Path(folder).expanduser() if folder else config.data)
     if inbox.is_idle(folders, quiet):
         return Completed(name="Nothing new", message=f"no file is ready in {folders.inbox}")
     package = package_of(store, model)

@@ -44,13 +44,13 @@ def score(
         address: of the Dask cluster, tcp://…; a cluster of its own on this machine if none is named.
         shards_in: folder or address that all workers can reach, where shards are kept until all are done.
     """
-    configuration = settings.load()
-    store = Store(configuration.artifacts, flow_run=flow_run.get_id())
+    config = settings.load()
+    store = Store(config.artifacts, flow_run=flow_run.get_id())
     if output:
         delivery.check_writable(output, force)
     package = package_of(store, model)
     with spool_folder(store.root) as spool:
-        tables = tables_to_score(inputs, configuration, spool)
+        tables = tables_to_score(inputs, config, spool)
         planned = plan(store, package, tables, options, shards_in=shards_in, workers=workers, by_shard=True)
         if not scores.published(store, planned):
             calls = [(planned.job, piece) for piece in planned.pieces()]
