@@ -74,7 +74,7 @@ def _completed(
         summary = replace(
             summary,
             accuracy=accuracies.get(inputs["model"]),
-            calibration_error=metrics.calibration.after.error,
+            calibration_error=metrics.calibration.error_after,
             size=manifest.size,
             created=manifest.created,
             refitted=metrics.refitted,
