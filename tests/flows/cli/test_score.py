@@ -31,7 +31,7 @@ def test_a_table_becomes_a_submission_and_a_summary(home: Path) -> None:
     summary = dict(re.split(" +", line, maxsplit=1) for line in run.stdout.splitlines())
     assert list(summary) == ["rows", "classes", "review", "drift", "submission", "scores"]
     assert re.fullmatch(r"700, [\d,]+ a second", summary["rows"])
-    assert re.search(r"^\d+ \(\d+\.\d\d%\) to look at, in review.csv; among the others \d", summary["review"])
+    assert re.search(r"^\d+ \(\d+\.\d\d %\) to look at, in review.csv; among the others \d", summary["review"])
     assert (summary["drift"], summary["submission"], summary["scores"]) == ("none", "mine.csv", str(scores.path))
     again = digits("score", "test.csv", home=home)
     assert again.stdout.startswith("rows        700, found, nothing to do\n")
