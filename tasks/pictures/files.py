@@ -21,7 +21,7 @@ MEAN = 127
 
 
 def opened(file: BinaryIO, name: str) -> np.ndarray:
-    """The picture's pixels, uint8 (height, width, 3), upright by its EXIF.
+    """Return a picture's pixels, uint8 (height, width, 3), upright by its EXIF.
 
     name: what messages call it.
     Raises: DataError for what is no picture, damaged, too large, or animated.
@@ -40,6 +40,7 @@ def opened(file: BinaryIO, name: str) -> np.ndarray:
 
 @contextlib.contextmanager
 def _explained(name: str) -> Iterator[None]:
+    """Turn what Pillow raises of other or damaged content into a DataError."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -48,13 +49,13 @@ def _explained(name: str) -> Iterator[None]:
         raise _refusal(name, "it is no picture", "PNG, JPEG, TIFF, BMP or WebP", "other content") from error
     except Image.DecompressionBombError as error:
         raise _too_large(name, "more") from error
-    # What Pillow's decoders raise of damaged files, besides OSError.
+    # Besides OSError, its decoders raise all these of damaged files.
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError, MemoryError) as error:
         raise _refusal(name, "the picture is damaged", "a whole picture", str(error) or "less") from error
 
 
 def _refuse_hostile(picture: "Image.Image", name: str) -> None:
-    """Before anything is decoded. Raises: DataError."""
+    """Refuse what could do harm before anything of it is decoded. Raises: DataError."""
     if picture.width * picture.height > MOST_PIXELS:
         raise _too_large(name, f"{picture.width:,} × {picture.height:,}")
     frames = getattr(picture, "n_frames", 1)
@@ -71,25 +72,26 @@ def _refusal(name: str, what: str, expected: str, received: str) -> DataError:
 
 
 def _eight_bits(picture: "Image.Image") -> "Image.Image":
-    """Pictures of 16 or 32 bits, which have one channel, scaled by their brightest, as scanners fill 10 to 16."""
+    """Return a picture of 16 or 32 bits, which has one channel, scaled by its brightest, as scanners fill 10 to 16."""
     from PIL import Image
 
     if not picture.mode.startswith(("I", "F")):
         return picture
-    values = np.nan_to_num(np.asarray(picture, np.float64)).clip(0)
+    values = np.nan_to_num(np.asarray(picture, np.float64), posinf=0).clip(0)
     return Image.fromarray(np.rint(values * (255 / (values.max() or 1))).astype(np.uint8))
 
 
 def _on_paper(picture: "Image.Image") -> "Image.Image":
-    """What is transparent becomes white under dark ink, and black under bright."""
+    """Return a picture whose transparent part is white under dark ink, and black under bright."""
     from PIL import Image
 
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     drawn = picture.convert("RGBA")
-    pixels = np.asarray(drawn)
-    ink = pixels[pixels[..., 3] > MEAN]
-    dark = not len(ink) or ink[:, :3].mean() <= MEAN
-    paper = Image.new("RGBA", drawn.size, (255, 255, 255, 255) if dark else (0, 0, 0, 255))
+    alpha = np.asarray(drawn)[..., 3]
+    if not alpha.any():  # programs that know of no transparency leave it so
+        return drawn.convert("RGB")
+    brightness = np.average(np.asarray(drawn)[..., :3].mean(axis=2), weights=alpha)
+    paper = Image.new("RGBA", drawn.size, "white" if brightness <= MEAN else "black")
     paper.alpha_composite(drawn)
     return paper.convert("RGB")

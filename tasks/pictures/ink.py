@@ -1,312 +1,138 @@
-"""Ink on paper: which colour it has, where it lies, and which of it is one figure.
+"""Ink on paper: tell the two apart, whatever their colours, and leave out what is no part of the figure.
 
-Ink is what differs from the paper around it, so that shadows and uneven light are paper. What "around" means is the
-reach: further than the thickness of a stroke, and less far than the light takes to change.
+The way is plain: the paper has the colour of most of the picture, ink is what differs from it most, and the figure is
+the largest piece of ink with those of its kind. `light_of`, `without_lines` and `without_border` help where light and
+paper are worse; docs/pictures-sheet.md has what each of them wins.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 import cv2
 import numpy as np
 
-from tasks.pictures.ruling import SMALL, Ruling, ruling_of, without
+from tasks.pictures.form import reduced, thickness
 
-DARK = 24  # gray levels; where the paper is darker, differences are noise
-MOST_PIECES = 40
+COARSE = 48  # pixels of the longer side in which colours and light are measured
+INK = 0.3  # of the ink's strength, above which a pixel is ink
+SPECKS = 20  # pixels that may be stronger than the ink
+SMALL = 60  # pixels; smaller pictures show no lines of paper
+DARK = np.float32(16)  # gray level; what is darker tells no light
+TILT = np.deg2rad(8)  # of lines; nobody holds a camera worse
 
 
-@dataclass(frozen=True)
-class Paint:
-    """How a colour picture becomes a gray one in which ink is dark.
+def ink_of(view: np.ndarray) -> np.ndarray:
+    """Return the ink, float32 0–1 (height, width), of a picture, uint8 (height, width, 3)."""
+    coarse = reduced(view, COARSE)
+    paper = _paper_of(coarse)
+    light = light_of(coarse, paper)
+    apart = coarse / light - paper
+    flat = apart.reshape(-1, 3)
+    axis = flat.T @ np.linalg.norm(flat, axis=1)
+    axis /= np.linalg.norm(axis) or 1
+    lit = view.astype(np.float32)
+    if light.size > 1:
+        lit /= cv2.resize(light, view.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    ink = cv2.transform(lit, np.array([[*axis, -axis @ paper]], np.float32))
+    return np.clip(ink / (_strength(ink) or 1), 0, 1)
 
-    weights: float32 (1, 4), of red, green, blue and 1. sure: whether the picture tells which of the two is ink.
+
+def _strength(ink: np.ndarray) -> float:
+    """Return the strongest ink, but for a few specks; 0 without ink."""
+    top = float(ink.max())
+    if top <= 0:
+        return 0.0
+    counts = cv2.calcHist([ink], [0], None, [256], [0, top * 1.001])
+    stronger = np.cumsum(counts[::-1])
+    levels = int(np.searchsorted(stronger, 1 + min(SPECKS, ink.size // 500)))
+    return top * (256 - levels) / 256
+
+
+def _paper_of(view: np.ndarray) -> np.ndarray:
+    """Return the paper's colour, float32 (3,): that of most of the picture; where ink fills it, that of the border."""
+    for pixels in (view.reshape(-1, 3), border(view)):
+        paper = np.median(pixels, axis=0).astype(np.float32)
+        apart = np.abs(view - paper).max(axis=2)
+        if (apart < INK * _strength(apart)).mean() > 0.55:
+            break
+    return paper
+
+
+def light_of(view: np.ndarray, paper: np.ndarray) -> np.ndarray:
+    """Return the light on the paper, 1 where it has its colour, float32 (height, width, 3); a single 1 if it is even.
+
+    Around each point the paper is the median of a wide neighbourhood, of which ink covers less than half.
     """
-
-    weights: np.ndarray
-    sure: bool
-
-    @property
-    def opposite(self) -> "Paint":
-        """Ink is what was paper."""
-        weights = -self.weights
-        weights[0, 3] += 255
-        return Paint(weights, self.sure)
-
-    def like(self, other: "Paint") -> bool:
-        """Whether both take the same for ink."""
-        return bool((self.weights * other.weights)[0, :3].sum() > 0)
+    height, width = view.shape[:2]
+    reach = max(height, width) // 4
+    framed = cv2.copyMakeBorder(view, reach, reach, reach, reach, cv2.BORDER_REFLECT)
+    local = cv2.medianBlur(framed, 2 * reach + 1)[reach : reach + height, reach : reach + width]
+    light = np.maximum(local, DARK) / np.maximum(paper, DARK)
+    along = border(light)
+    uneven = np.abs(along - 1).max(axis=1) > 0.15
+    inked = np.abs(border(view) - border(local).astype(np.float32)).max(axis=1) > 0.15 * paper.max()
+    if uneven.mean() < 0.25 or inked.mean() > 0.2 or along.min() < 0.2:
+        return np.ones(1, np.float32)
+    return np.maximum(light, along.min(axis=0)).astype(np.float32)  # what is darker is ink
 
 
-def paint_of(view: np.ndarray, reach: float) -> Paint:
-    """view: uint8 (height, width, 3), small. reach: as a share of its longer side.
+def border(pixels: np.ndarray) -> np.ndarray:
+    """Return the pixels along the border, (n, …)."""
+    return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
 
-    The axis along which colours differ from their surroundings is the ink's; ink covers less than paper, so that it
-    makes the distribution along the axis skew.
+
+def without_lines(ink: np.ndarray) -> np.ndarray:
+    """Take out the lines of ruled and squared paper and of forms: across the picture, and thinner than the strokes.
+
+    Strokes that cross a line stay: they go on above and below it.
     """
-    size = min(255, odd(max(view.shape[:2]) * reach * 2))
-    edge = size // 2
-    framed = cv2.copyMakeBorder(view, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
-    paper = cv2.medianBlur(framed, size)[edge:-edge, edge:-edge]
-    apart = (view.astype(np.float32) - paper).reshape(-1, 3)
-    _, axes = np.linalg.eigh((apart * (apart**2).sum(axis=1, keepdims=True)).T @ apart)
-    axis = axes[:, -1] / np.abs(axes[:, -1]).sum()
-    along = (apart @ axis) ** 3
-    skew = float(along.sum() / max(1.0, float(np.abs(along).sum())))
-    if skew > 0 or (skew == 0 and axis.sum() < 0):
-        axis = -axis
-    return Paint(np.array([[*axis, -255 * axis[axis < 0].sum()]], np.float32), abs(skew) > 0.5)
+    if min(ink.shape) < SMALL:
+        return ink
+    level, length = _without_level_lines(ink)
+    rest, upright = _without_level_lines(np.ascontiguousarray(level.T))
+    if not length + upright:
+        return ink
+    rest = rest.T
+    return rest if (ink - rest).sum() < 0.6 * thickness(rest) * (length + upright) else ink
 
 
-@dataclass(frozen=True)
-class Figure:
-    """The ink of one figure, and what it was found in; arrays are (height, width).
+def _without_level_lines(ink: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the ink without its level lines, and the length of these in all."""
+    mask = (ink > 0.15).astype(np.uint8)
+    width = ink.shape[1]
+    upright = np.pi / 2  # of the line that stands on the one looked for
+    lines = cv2.HoughLines(
+        mask, 1, np.deg2rad(0.5), round(0.75 * width), min_theta=upright - TILT, max_theta=upright + TILT
+    )
+    if lines is None:
+        return ink, 0
+    band = np.zeros_like(mask)
+    for distance, angle in lines.reshape(-1, 2).tolist():
+        ends = [(x, round((distance - x * np.cos(angle)) / np.sin(angle))) for x in (0, width)]
+        cv2.line(band, ends[0], ends[1], 1, 5)
+    across = round(0.025 * max(ink.shape)) + 2
+    opened = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((across, 1), np.uint8))
+    count = cv2.connectedComponents(band)[0] - 1
+    return np.where(band > 0, opened, ink), count * width
 
-    gray: uint8, ink dark. paper: float32, the gray that it would have without ink. ink: float32, 0 is paper.
-    mask: bool, which ink is the figure's. level: of its ink. total: the sum of it. contact: pixels along the border.
-    reach: in pixels. others: figures beside it, each as its length and ink relative to this one's.
+
+def figure_of(ink: np.ndarray) -> tuple[np.ndarray, Sequence[int]]:
+    """Return the figure's ink, its strongest 1, and where it lies: left, top, width, height, all 0 without ink."""
+    count, labels = cv2.connectedComponents((ink > INK).astype(np.uint8), connectivity=8)
+    total = np.bincount(labels.ravel(), ink.ravel(), count)
+    total[0] = 0
+    total = without_border(total, np.bincount(border(labels), minlength=count), ink.shape)
+    kept = (total > total.max() / 8)[labels].astype(np.uint8)
+    figure = ink * cv2.dilate(kept, np.ones((3, 3), np.uint8))
+    return figure / (figure.max() or 1), cv2.boundingRect(kept)
+
+
+def without_border(total: np.ndarray, contact: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Take out what lies around the sheet: the desk, and the black that a scan shows beside it.
+
+    The desk goes along most of the border. The black goes along a part of it, and the figure touches it nowhere.
+    Of each piece, total: its ink; contact: how many of its pixels lie on the border of the picture of that shape.
     """
-
-    gray: np.ndarray
-    paper: np.ndarray
-    ink: np.ndarray
-    mask: np.ndarray
-    level: float
-    total: float
-    contact: float
-    reach: float
-    paint: Paint
-    ruling: Sequence[Ruling]
-    others: Sequence[tuple[float, float]]
-
-    @cached_property
-    def box(self) -> tuple[int, int, int, int]:
-        """left, top, width, height"""
-        return extent(self.mask)
-
-    @property
-    def longest(self) -> int:
-        return max(self.box[2:])
-
-    @property
-    def score(self) -> float:
-        """Of two figures, the one with more ink over more of the picture is meant."""
-        return self.total * self.longest
-
-    @cached_property
-    def stroke(self) -> float:
-        """Pixels of the thickest stroke."""
-        return _thickest(self.mask)
-
-    def holds(self, other: "Figure") -> bool:
-        """Whether the other's box lies within this one's."""
-        (x, y, width, height), (left, top, wide, high) = self.box, other.box
-        return x <= left and y <= top and x + width >= left + wide and y + height >= top + high
-
-    @property
-    def like_a_digit(self) -> bool:
-        """Strokes with clear edges: no blob, shadow, or scrap along the border. Thresholds: tuned on drawn pictures."""
-        along_border = self.contact / self.longest
-        return bool(
-            self._shaped
-            and self.stroke <= 0.75 * self.reach
-            and along_border < (0.6 if self._narrowness < 0.3 else 1.25)
-            and (self._edges > 0.1).mean() > 0.88
-        )
-
-    @property
-    def alone(self) -> bool:
-        """Whether no other figure of its kind lies beside it."""
-        return not any(length > 0.6 and ink > 0.4 for length, ink in self.others)
-
-    @property
-    def _shaped(self) -> bool:
-        slender = self.longest / self.stroke
-        return (self._narrowness < 0.55 and slender >= 2) or (self._solidity < 0.9 and slender >= 1.8)
-
-    @cached_property
-    def _rim(self) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and columns of the mask's outermost pixels."""
-        mask = self.mask.astype(np.uint8)
-        rows, columns = np.nonzero(mask - cv2.erode(mask, np.ones((3, 3), np.uint8)))
-        return rows, columns
-
-    @cached_property
-    def _points(self) -> np.ndarray:
-        return np.stack(self._rim[::-1], axis=1).astype(np.int32)
-
-    @cached_property
-    def _narrowness(self) -> float:
-        return narrowness(self._points)
-
-    @cached_property
-    def _solidity(self) -> float:
-        """The share of its hull that it fills."""
-        hull = cv2.convexHull(self._points)
-        return float(self.mask.sum() / (cv2.contourArea(hull) + cv2.arcLength(hull, True) / 2 + 1))
-
-    @cached_property
-    def _edges(self) -> np.ndarray:
-        """How steep it is along the rim: the change from one pixel to the next, relative to the level of the ink."""
-        rows, columns = self._rim
-        height, width = self.mask.shape
-        gray = self.gray.astype(np.float32)
-        here, step = gray[rows, columns], np.zeros(len(rows), np.float32)
-        for down, right in ((0, 1), (0, -1), (1, 0), (-1, 0)):
-            next_ = gray[np.clip(rows + down, 0, height - 1), np.clip(columns + right, 0, width - 1)]
-            step = np.maximum(step, np.abs(next_ - here))
-        return step / np.maximum(self.paper[rows, columns], DARK) / self.level
-
-
-def figure_of(
-    view: np.ndarray,
-    paint: Paint,
-    reach: float,
-    ruling: Sequence[Ruling] | None = None,
-    where: tuple[int, int, int, int] | None = None,
-) -> Figure | None:
-    """The figure with the most ink; None where there is none.
-
-    view: uint8 (height, width, 3). reach: as a share of its longer side. ruling: its lines; looked for if None.
-    where: left, top, width, height of the figure that is meant.
-    """
-    longest = max(view.shape[:2])
-    gray = cv2.transform(view, paint.weights)
-    if longest > 200:
-        gray = cv2.GaussianBlur(gray, (3, 3), 0.7)
-    calm = cv2.medianBlur(gray, 3) if longest > SMALL else gray
-    paper = cv2.morphologyEx(calm, cv2.MORPH_CLOSE, np.ones((odd(longest * reach),) * 2, np.uint8)).astype(np.float32)
-    ink, floor = _denoised(1 - gray / np.maximum(paper, DARK))
-    lines = ruling_of(ink, floor) if ruling is None else ruling
-    for line in lines:
-        ink = without(ink, floor, line)
-    strong = ink[ink > floor]
-    if len(strong) < 4:
-        return None
-    low = _otsu(strong)
-    pieces = _Pieces(ink, max(floor, 0.5 * low), 0.8 * low)
-    if not (found := pieces.figure(where)):
-        return None
-    mask, chosen, others = found
-    core = ink[mask & (ink > low)]
-    level = float(np.median(core)) if len(core) else float(ink[mask].max())
-    total, contact = float(pieces.total[chosen].sum()), float(pieces.contact[chosen].sum())
-    size = max(extent(mask)[2:])
-    beside = [(float(pieces.size[other] / size), float(pieces.total[other] / total)) for other in others]
-    return Figure(gray, paper, ink, mask, level, total, contact, reach * longest, paint, lines, beside)
-
-
-def _denoised(ink: np.ndarray) -> tuple[np.ndarray, float]:
-    """Ink above the paper's noise, which the low percentiles tell, and the level above which it is ink for sure."""
-    some = ink.ravel()[:: max(1, ink.size // 20_000)]
-    least, low = np.percentile(some, [2, 20])
-    noise = float(low - least) / 1.3
-    return np.maximum(ink - np.float32(low + 0.7 * noise), 0), max(0.05, 5 * noise)
-
-
-class _Pieces:
-    """Connected ink, numbered; 0 is paper."""
-
-    def __init__(self, ink: np.ndarray, above: float, peak: float) -> None:
-        """above: what counts as ink. peak: a piece without ink as strong as this is none."""
-        count, self.labels, self.stats, _ = cv2.connectedComponentsWithStats(
-            (ink > above).astype(np.uint8), connectivity=8
-        )
-        labels = self.labels
-        self.ink = ink
-        self.has_peak = np.zeros(count, bool)
-        self.has_peak[np.unique(labels[ink > peak])] = True
-        self.has_peak[0] = False
-        self.total = np.bincount(labels.ravel(), ink.ravel(), count)
-        self.total[0] = 0
-        self.size = self.stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1)
-        self.area = self.stats[:, cv2.CC_STAT_AREA]
-        frame = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-        self.contact = np.bincount(frame, minlength=count)
-
-    def figure(self, where: tuple[int, int, int, int] | None) -> tuple[np.ndarray, list[int], list[int]] | None:
-        """The figure's mask and pieces, and the pieces that could be other figures."""
-        inside = self._inside(where) if where else None
-        along_border = self.contact > 0.6 * self.size
-        worth = self.total * self.size * np.where(along_border, 0.1, 1) if inside is None else inside
-        worth = worth * self.has_peak
-        if worth.max() <= 0:
-            return None
-        main = int(worth.argmax())
-        rest = self._like(main, along_border)
-        chosen, mask = [main], self.labels == main
-        if inside is not None:
-            chosen += [piece for piece in rest if inside[piece] > 0.5 * self.total[piece]]
-            return np.isin(self.labels, chosen), chosen, [piece for piece in rest if piece not in chosen]
-        while rest:
-            # Pens skip: what lies near belongs to it.
-            away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3)
-            near = 0.2 * max(extent(mask)[2:]) + 1
-            more = [piece for piece in rest if self._of(away, piece).min() <= near]
-            if not more:
-                break
-            chosen += more
-            rest = [piece for piece in rest if piece not in more]
-            mask = np.isin(self.labels, chosen)
-        return mask, chosen, rest
-
-    def _inside(self, where: tuple[int, int, int, int]) -> np.ndarray:
-        x, y, width, height = where
-        part = slice(y, y + height), slice(x, x + width)
-        return np.bincount(self.labels[part].ravel(), self.ink[part].ravel(), len(self.total))
-
-    def _like(self, main: int, along_border: np.ndarray) -> list[int]:
-        """Pieces of the same pen, the heaviest first; no specks, which are small and round."""
-        mean = self.total / np.maximum(1, self.area)
-        stroke = _thickest(self.labels == main)
-        like = np.flatnonzero(
-            self.has_peak
-            & (self.total > 0.004 * self.total[main])
-            & (mean > 0.5 * mean[main])
-            & ~along_border
-            & ((self.size >= 0.2 * self.size[main]) | (self.area >= 0.3 * stroke**2))
-        )
-        heaviest = [int(piece) for piece in like[np.argsort(-self.total[like])][:MOST_PIECES] if piece != main]
-        return [piece for piece in heaviest if self.size[piece] >= 0.2 * self.size[main] or self._oblong(piece)]
-
-    def _of(self, values: np.ndarray, piece: int) -> np.ndarray:
-        """The values at a piece's pixels, (n,)."""
-        x, y, width, height = self.stats[piece, :4]
-        part = slice(y, y + height), slice(x, x + width)
-        return values[part][self.labels[part] == piece]
-
-    def _oblong(self, piece: int) -> bool:
-        x, y, width, height = self.stats[piece, :4]
-        rows, columns = np.nonzero(self.labels[y : y + height, x : x + width] == piece)
-        return narrowness(np.stack([columns, rows], axis=1).astype(np.int32)) <= 1 / 1.6
-
-
-def narrowness(points: np.ndarray) -> float:
-    """Width by length of the smallest box, turned as it may be; points: int32 (n, 2)."""
-    _, sides, _ = cv2.minAreaRect(points)
-    return (min(sides) + 1) / (max(sides) + 1)
-
-
-def extent(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """left, top, width, height of what is set."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1] - columns[0] + 1), int(rows[-1] - rows[0] + 1)
-
-
-def odd(number: float) -> int:
-    """For kernels, which have a middle."""
-    return max(3, int(number) // 2 * 2 + 1)
-
-
-def _thickest(mask: np.ndarray) -> float:
-    framed = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    return 2 * float(cv2.distanceTransform(framed, cv2.DIST_L2, 3).max()) - 0.5
-
-
-def _otsu(values: np.ndarray) -> float:
-    """N. Otsu, "A Threshold Selection Method from Gray-Level Histograms", 1979."""
-    top = float(values.max())
-    gray = (values * (255 / top)).astype(np.uint8).reshape(-1, 1)
-    threshold, _ = cv2.threshold(gray, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    return (threshold + 0.5) * top / 255
+    total = np.where(contact > 1.2 * sum(shape), 0, total)
+    inner = np.where(contact > 0.25 * min(shape), 0, total)
+    figure = inner > inner.max() / 8
+    return total if contact[figure].any() or not figure.any() else inner

@@ -1,8 +1,8 @@
 """Run the benchmarks and print a table: CPU seconds (user and system, of all processes), wall seconds, peak RSS.
 
 `python -m tests.benchmarks` measures the embedded digits; with a path to Kaggle's zip, that too, and the plain script.
-What is named behind the path is measured instead: `scoring`; `recipes`, `fast` against `cnn-basic`, three seeds each;
-`best`, the recipe of that name (two hours).
+What is named behind the path is measured instead: `pictures`; `scoring`; `recipes`, `fast` against `cnn-basic`, three
+seeds each; `best`, the recipe of that name (two hours).
 """
 
 import json
@@ -158,7 +158,12 @@ def kaggles(archive: str, home: Path) -> None:
     pictures(home / "kaggle")
 
 
-MORE = {"scoring": scoring, "recipes": recipes_against_each_other, "best": best_of_all}
+def pictures_alone(archive: str, home: Path) -> None:
+    digits("run", "--data", archive, home=home)
+    pictures(home)
+
+
+MORE = {"pictures": pictures_alone, "scoring": scoring, "recipes": recipes_against_each_other, "best": best_of_all}
 
 
 def main() -> None:

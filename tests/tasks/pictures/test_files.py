@@ -57,11 +57,49 @@ def test_sixteen_bits_are_scaled_by_the_brightest(brightest):
     assert is_the_drawing(opened(a_file(Image.fromarray(wide)), "7.png"))
 
 
-def test_a_picture_turned_by_its_camera_is_turned_back():
-    turned = a_drawing().transpose(Image.Transpose.ROTATE_90)
+def test_a_float_tiff_is_scaled_by_the_brightest():
+    share = np.asarray(a_drawing("L")).astype(np.float32) / 255
+    share[30, 20] = np.nan
+    pixels = opened(a_file(Image.fromarray(share), "TIFF"), "7.tif").copy()
+    assert pixels[30, 20].max() == 0
+    pixels[30, 20] = 255
+    assert is_the_drawing(pixels)
+
+
+def test_a_palette_with_a_transparent_colour_is_laid_on_paper():
+    indexed = Image.fromarray((np.asarray(a_drawing("L")) // 255).astype(np.uint8), "P")
+    indexed.putpalette([0, 0, 0, 120, 200, 120])
+    assert is_the_drawing(opened(a_file(indexed, transparency=1), "7.png"))
+
+
+TURNS = Image.Transpose
+# How a camera's turned picture is stored, for each value of EXIF's orientation.
+STORED = {
+    1: None,
+    2: TURNS.FLIP_LEFT_RIGHT,
+    3: TURNS.ROTATE_180,
+    4: TURNS.FLIP_TOP_BOTTOM,
+    5: TURNS.TRANSPOSE,
+    6: TURNS.ROTATE_90,
+    7: TURNS.TRANSVERSE,
+    8: TURNS.ROTATE_270,
+}
+
+
+@pytest.mark.parametrize("orientation", STORED)
+def test_a_picture_turned_by_its_camera_is_turned_back(orientation):
+    turn = STORED[orientation]
+    stored = a_drawing() if turn is None else a_drawing().transpose(turn)
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90° clockwise
-    assert is_the_drawing(opened(a_file(turned, "JPEG", exif=exif), "7.jpg"))
+    exif[0x0112] = orientation
+    assert is_the_drawing(opened(a_file(stored, "JPEG", exif=exif), "7.jpg"))
+
+
+@pytest.mark.parametrize("alpha", [0, 255])
+def test_a_transparency_that_is_the_same_everywhere_says_nothing(alpha):
+    drawing = a_drawing("RGBA")
+    drawing.putalpha(alpha)
+    assert is_the_drawing(opened(a_file(drawing), "7.png"))
 
 
 @pytest.mark.parametrize(("ink", "paper"), [(0, 255), (255, 0)])
