@@ -94,6 +94,11 @@ def _batch(streams: dict[int, Stream], names: Sequence[str], labelled: bool) -> 
         except DataError as error:
             faults.append(Fault(row, None, error.what, error.expected, error.received))
             continue
+        except Exception as error:  # of whatever kind, it costs the others nothing
+            log.exception("%s: could not be looked at", names[row - 1])
+            cause = f"{type(error).__name__}: {error}"
+            faults.append(Fault(row, None, "could not be looked at", "a picture that can be read", cause))
+            continue
         images[row] = seen.image
         if seen.reason:
             doubts[row] = seen.reason
