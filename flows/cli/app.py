@@ -16,6 +16,7 @@ import typer
 
 from flows.cli import artifacts, operations, registry
 from flows.cli.terminal import display
+from flows.operations.checks import check_training
 from tasks import settings
 from tasks.errors import DigitsError
 from tasks.store import Artifact, Store
@@ -137,7 +138,7 @@ def score(
         delivery.check_writable(output, force)
     options = Options(review_below, shard_rows, on_bad_row, on_drift, probabilities, show)
     started = time.perf_counter()
-    if flow or runner == "dask":
+    if flow or address or runner == "dask":
         with _prefect():
             from flows.scoring import score as score_flow
 
@@ -247,17 +248,9 @@ for command in (*artifacts.COMMANDS, *registry.COMMANDS, *operations.COMMANDS):
 
 
 def _check_call(data: str, names: Sequence[str] | None, changes: Sequence[str] | None) -> None:
-    """Check the call before the seconds that Prefect takes to start. Raises: DigitsError."""
-    from tasks.data import sources
-    from tasks.training import recipes
-
-    config = settings.load()
-    recipes.find_all(names, changes or ())
-    if data not in sources.FETCHED:  # those are fetched by the stage
-        logging.disable(logging.WARNING)  # the stage will say it
-        sources.recognise(data, config)
-        logging.disable(logging.NOTSET)
-    settings.make_home(config)
+    """Check the call before the seconds that Prefect takes to start, and make its home. Raises: DigitsError."""
+    check_training(data, names, changes)
+    settings.make_home(settings.load())
 
 
 @contextlib.contextmanager
