@@ -93,6 +93,7 @@ def settle(store: Store, package: Artifact, claim: Claim, options: Options, work
     """Bring one file to its end; what goes wrong with it does not keep the others waiting."""
     name = claim.printable_name
     try:
+        claim.check_file()
         answers = score_file_stage(store, package, claim, options, workers)
         claim.deliver(answers)
         metrics = answers.measured(ScoresMetrics)

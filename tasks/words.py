@@ -81,7 +81,8 @@ def flat(parameters: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 def in_markdown(text: str) -> str:
     """Return a text, in one line, such that Markdown shows it as it is."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~&!])", r"\\\1", " ".join(text.split()))
+    escaped = re.sub(r"([\\`*_{}\[\]>#|~&!])", r"\\\1", " ".join(text.split()))
+    return escaped.replace("<", "&lt;")
 
 
 def in_spreadsheet(cell: Any) -> Any:

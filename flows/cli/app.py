@@ -7,6 +7,7 @@ import contextlib
 import io
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -46,17 +47,33 @@ Workers = Annotated[
 Fresh = Annotated[bool, typer.Option("--fresh", help="Do the work again where it is done already.")]
 
 
+SIGNALLED = 128  # what shells add to the number of the signal that has ended a command
+STOPPED = (SIGNALLED + signal.SIGINT, SIGNALLED + signal.SIGTERM)
+
+
 def main() -> None:
     """Run the command that was typed: the entry point of the console script."""
     # A file's name may be no text, or none that the terminal knows.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as in the background of a shell
+            signal.signal(number, _stop)
     try:
         app()
     except DigitsError as error:
         print(f"digits: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
+    except SystemExit as end:
+        if end.code in STOPPED:
+            print("digits: stopped; the same command goes on where it was", file=sys.stderr)
+        raise
+
+
+def _stop(number: int, _frame: object) -> None:
+    """End as after a signal that nobody handles, by way of all that has to be cleaned up."""
+    raise SystemExit(SIGNALLED + number)
 
 
 @app.command()
@@ -270,6 +287,6 @@ def _log_to_terminal() -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
     handler.addFilter(lambda record: not record.name.startswith("prefect") or record.levelno >= logging.WARNING)
     handler.addFilter(lambda record: not getattr(record, "for_a_person", False))
-    handler.addFilter(lambda record: not record.getMessage().startswith("Finished in state"))
+    handler.addFilter(lambda record: not record.getMessage().startswith(("Finished in state", "Crash detected")))
     for name in ("tasks", "flows", "prefect"):
         logging.getLogger(name).addHandler(handler)
