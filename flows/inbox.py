@@ -77,7 +77,11 @@ def score_inbox(
         for claim in inbox.claims(folders, quiet):
             outcomes.append(settle(store, package, claim, options, workers))
     finally:
-        notices.of_inbox([*refusals(outcomes), *concerns(outcomes, max_quarantined)])
+        sentences = refusals(outcomes)
+        for outcome in outcomes:
+            if outcome.scores:
+                sentences += notices.concerns(outcome.scores, outcome.claim.printable_name, max_quarantined)
+        notices.of_inbox(sentences)
     if not outcomes:
         return Completed(name="Nothing new", message="another run was quicker")
     summary = outcome_table(outcomes, package)
@@ -135,15 +139,6 @@ def refusals(outcomes: Sequence[Outcome]) -> list[str]:
     share = f"{len(refused):,} of {counted(len(outcomes), 'file')}"
     reason = f"The {'first ' if refused[1:] else ''}reason: {refused[0].reason}."
     return [f"Refused, and moved to failed/: {share}: {names}{more}.", reason]
-
-
-def concerns(outcomes: Sequence[Outcome], max_quarantined: float) -> list[str]:
-    """Return in sentences what somebody may want to know of the files that were scored."""
-    sentences = []
-    for outcome in outcomes:
-        if outcome.scores:
-            sentences += notices.concerns(outcome.scores, outcome.claim.printable_name, max_quarantined)
-    return sentences
 
 
 def outcome_table(outcomes: Sequence[Outcome], package: Artifact) -> str:

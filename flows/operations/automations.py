@@ -84,54 +84,45 @@ def _lost(after: float) -> AutomationCore:
     return AutomationCore(
         name=LOST,
         description="A run whose process was killed sends no heartbeats; it becomes Crashed.",
-        trigger=EventTrigger(
-            match=ResourceSpecification(RUNS),
-            # Not the heartbeats alone: it may be killed before the first.
-            after={HEARTBEAT, RUNNING},
-            expect={HEARTBEAT} | ENDS,
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=timedelta(seconds=after),
-        ),
+        # Not after heartbeats alone: it may be killed before the first.
+        trigger=_missing({HEARTBEAT} | ENDS, {HEARTBEAT, RUNNING}, timedelta(seconds=after)),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, name=None, message=GONE, force=False)],
     )
 
 
 def _stuck() -> AutomationCore:
     """End a run whose worker was killed while it was starting it."""
+    begun = {RUNNING, "prefect.flow-run.Scheduled", "prefect.flow-run.AwaitingConcurrencySlot"}
     return AutomationCore(
         name=f"{OURS}end runs that do not begin",
         description="A run that a worker has taken and not begun becomes Crashed.",
-        trigger=EventTrigger(
-            match=ResourceSpecification(RUNS),
-            after={"prefect.flow-run.Pending"},
-            expect={RUNNING, "prefect.flow-run.Scheduled", "prefect.flow-run.AwaitingConcurrencySlot"} | ENDS,
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=timedelta(minutes=10),
-        ),
+        trigger=_missing(begun | ENDS, {"prefect.flow-run.Pending"}, timedelta(minutes=10)),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, name=None, message=STUCK, force=False)],
     )
 
 
 def _stalled(flow: str, longest: timedelta) -> AutomationCore:
     """End a run that does not get on, by the server: no time-out within the process can break into TensorFlow."""
+    of_flow: dict[str, str | list[str]] = {"prefect.resource.role": "flow", "prefect.resource.name": flow}
     return AutomationCore(
         name=f"{OURS}end runs of {flow} that do not get on",
         description=f"A run that has neither ended nor shown any progress for {naturaldelta(longest)} is cancelled.",
-        trigger=EventTrigger(
-            match=ResourceSpecification(RUNS),
-            match_related=ResourceSpecification({"prefect.resource.role": "flow", "prefect.resource.name": flow}),
-            after={RUNNING, PROGRESS},
-            expect={PROGRESS} | ENDS,
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=longest,
-        ),
+        trigger=_missing({PROGRESS} | ENDS, {RUNNING, PROGRESS}, longest, match_related=ResourceSpecification(of_flow)),
         actions=[CancelFlowRun()],
+    )
+
+
+def _missing(expected: set[str], after: set[str], within: timedelta, **more: Any) -> EventTrigger:
+    """Return what triggers where a run has had one of the events `after`, and then for so long none of `expected`."""
+    return EventTrigger(
+        match=ResourceSpecification(RUNS),
+        after=after,
+        expect=expected,
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=within,
+        **more,
     )
 
 
