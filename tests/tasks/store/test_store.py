@@ -222,7 +222,7 @@ def test_metrics_of_another_form_are_told_with_their_place(store: Store) -> None
 
 def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(store: Store) -> None:
     artifact = make(store)
-    (artifact.path / "words.txt").unlink()
-    os.mkfifo(artifact.path / "words.txt")
+    (artifact.path / "inner/words.txt").unlink()
+    os.mkfifo(artifact.path / "inner/words.txt")
     with pytest.raises(StoreError, match=r"words.txt: the file is not what was written; .* received no file"):
-        artifact.file("words.txt")
+        artifact.file("inner/words.txt")
