@@ -10,6 +10,7 @@ from pydantic import Field
 
 from flows.calls import call
 from flows.fitting import learn
+from flows.operations import notices
 from tasks import settings
 from tasks.data import digits
 from tasks.data.expectations import Limits
@@ -28,7 +29,7 @@ from tasks.training.recipes import Recipe
 from tasks.validate import validate_stage as validate
 
 
-@flow(name="compare", flow_run_name="compare on {data}", persist_result=False)
+@flow(name="compare", flow_run_name="compare on {data}", persist_result=False, **notices.HOOKS)
 def compare(
     data: str = "sample",
     names: list[str] | None = None,

@@ -1,6 +1,7 @@
 """The flow `score`, as the deployment `inbox`: whatever files lie in a folder, each by the champion, each once."""
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,9 +26,11 @@ from tasks.scoring.inputs import spool_folder, tables_to_score
 from tasks.scoring.scores import Options, ScoresMetrics
 from tasks.stage import stage
 from tasks.store import Artifact, Store
-from tasks.words import counted
+from tasks.words import counted, in_markdown
 
 log = logging.getLogger(__name__)
+
+NAMED = 10  # refused files in a message
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,9 @@ class Outcome:
 
 
 # Prefect tells deployments apart by the names of flow and deployment, and this one is a way of calling `score`.
-@flow(name="score", flow_run_name=lambda: f"inbox {datetime.now():%Y-%m-%d %H:%M}", persist_result=False)
+@flow(
+    name="score", flow_run_name=lambda: f"inbox {datetime.now():%Y-%m-%d %H:%M}", persist_result=False, **notices.HOOKS
+)
 def score_inbox(
     folder: str | None = None,
     model: str = "champion",
@@ -67,17 +72,24 @@ def score_inbox(
         return Completed(name="Nothing new", message=f"no file is ready in {folders.inbox}")
     package = package_of(store, model)
 
-    outcomes = []
-    for claim in inbox.claims(folders, quiet):
-        outcome = settle(store, package, claim, options, workers)
-        notify(outcome, max_quarantined)
-        outcomes.append(outcome)
+    outcomes: list[Outcome] = []
+    try:
+        for claim in inbox.claims(folders, quiet):
+            outcomes.append(settle(store, package, claim, options, workers))
+    finally:
+        sentences = refusals(outcomes)
+        for outcome in outcomes:
+            if outcome.scores:
+                sentences += notices.concerns(outcome.scores, outcome.claim.printable_name, max_quarantined)
+        notices.of_inbox(sentences)
     if not outcomes:
         return Completed(name="Nothing new", message="another run was quicker")
     summary = outcome_table(outcomes, package)
     create_markdown_artifact(summary, key="scores", description="What came of the files in the inbox")
     if troubles := [outcome.trouble for outcome in outcomes if outcome.trouble]:
         raise troubles[0]
+    if sentences := refusals(outcomes):
+        return Completed(name="Files refused", message=" ".join(sentences))
     return [outcome.claim.printable_name for outcome in outcomes]
 
 
@@ -85,6 +97,7 @@ def settle(store: Store, package: Artifact, claim: Claim, options: Options, work
     """Bring one file to its end; what goes wrong with it does not keep the others waiting."""
     name = claim.printable_name
     try:
+        claim.check_file()
         answers = score_file_stage(store, package, claim, options, workers)
         claim.deliver(answers)
         metrics = answers.measured(ScoresMetrics)
@@ -95,7 +108,8 @@ def settle(store: Store, package: Artifact, claim: Claim, options: Options, work
         claim.put_off()
         return Outcome(claim, trouble=error)
     except DigitsError as error:
-        reason = printable(str(error))
+        # What a person types is a parameter here.
+        reason = re.sub(r"by --([a-z-]+) (\w+)", _as_parameter, printable(str(error)))
         log.warning("%s: to failed/: %s", name, reason)
         claim.refuse(reason)
         return Outcome(claim, reason=reason)
@@ -115,12 +129,16 @@ def score_file(store: Store, package: Artifact, claim: Claim, options: Options, 
 score_file_stage = stage(score_file, run_name="{claim.printable_name}")
 
 
-def notify(outcome: Outcome, max_quarantined: float) -> None:
-    """Send a notice of what somebody may want to know of a file."""
-    if outcome.scores:
-        notices.of_scores(outcome.scores, outcome.claim.printable_name, max_quarantined)
-    elif outcome.reason:
-        notices.of_file(outcome.claim.printable_name, outcome.reason)
+def refusals(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return in sentences which files were refused, and why the first of them; nothing where none was."""
+    refused = [outcome for outcome in outcomes if outcome.reason]
+    if not refused:
+        return []
+    names = ", ".join(outcome.claim.printable_name for outcome in refused[:NAMED])
+    more = f" and {len(refused) - NAMED:,} more" if len(refused) > NAMED else ""
+    share = f"{len(refused):,} of {counted(len(outcomes), 'file')}"
+    reason = f"The {'first ' if refused[1:] else ''}reason: {refused[0].reason}."
+    return [f"Refused, and moved to failed/: {share}: {names}{more}.", reason]
 
 
 def outcome_table(outcomes: Sequence[Outcome], package: Artifact) -> str:
@@ -140,5 +158,9 @@ def _line(outcome: Outcome) -> str:
         result = f"failed: {outcome.reason}"
     else:
         result = f"left to a later run: {outcome.trouble}"
-    cells = [outcome.claim.printable_name, *cells, result]
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    cells = [in_markdown(outcome.claim.printable_name), *cells, in_markdown(result)]
+    return f"| {' | '.join(cells)} |"
+
+
+def _as_parameter(option: re.Match[str]) -> str:
+    return f"by the deployment's parameter options: {option[1].replace('-', '_')}: {option[2]}"

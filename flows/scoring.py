@@ -6,7 +6,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from flows.operations import pages
+from flows.operations import notices, pages
 from tasks import settings
 from tasks.registry import package_of
 from tasks.score import piece_stage as score_piece
@@ -14,12 +14,13 @@ from tasks.score import plan_stage as plan
 from tasks.score import publish_stage as publish
 from tasks.scoring import delivery, scores
 from tasks.scoring.inputs import spool_folder, tables_to_score
+from tasks.scoring.processes import threads_per_worker
 from tasks.scoring.scores import Options
 from tasks.stage import dask, run_all
 from tasks.store import Artifact, Store
 
 
-@flow(name="score", flow_run_name="score {inputs}", persist_result=False)
+@flow(name="score", flow_run_name="score {inputs}", persist_result=False, **notices.HOOKS)
 def score(
     inputs: list[str],
     output: str | None = None,
@@ -40,7 +41,7 @@ def score(
         options: the threshold of review, shards, bad rows, drift, what is written.
         workers: processes that score at the same time.
         force: overwrite the output.
-        runner: who scores: processes of this machine, or a Dask cluster.
+        runner: who scores: processes of this machine, or a Dask cluster; with an address always the latter.
         address: of the Dask cluster, tcp://…; a cluster of its own on this machine if none is named.
         shards_in: folder or address that all workers can reach, where shards are kept until all are done.
     """
@@ -51,10 +52,12 @@ def score(
     package = package_of(store, model)
     with spool_folder(store.root) as spool:
         tables = tables_to_score(inputs, config, spool)
-        planned = plan(store, package, tables, options, shards_in=shards_in, workers=workers, by_shard=True)
+        on_dask = runner == "dask" or address is not None
+        threads = 1 if on_dask else threads_per_worker(workers)  # Dask's own workers share the cores
+        planned = plan(store, package, tables, options, shards_in=shards_in, threads=threads, by_shard=True)
         if not scores.published(store, planned):
             calls = [(planned.job, piece) for piece in planned.pieces()]
-            cluster = dask(workers, address) if runner == "dask" else None
+            cluster = dask(workers, address) if on_dask else None
             run_all(score_piece, calls, workers=workers, runner=cluster)
         submission = publish(store, planned)
         pages.of_scores(submission)

@@ -39,7 +39,7 @@ class Trained:
     scores: Artifact | None
 
 
-@flow(name="train", flow_run_name="{recipe} on {data}", persist_result=False)
+@flow(name="train", flow_run_name="{recipe} on {data}", persist_result=False, **notices.HOOKS)
 def train(
     data: str = "sample",
     recipe: str = "fast",

@@ -6,6 +6,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.calls import call
+from flows.operations import notices
 from tasks import settings
 from tasks.data.expectations import Limits
 from tasks.data.metrics import PreparedMetrics
@@ -25,7 +26,7 @@ from tasks.words import percent
 log = logging.getLogger(__name__)
 
 
-@flow(name="tune", flow_run_name="tune {recipe} on {data}", persist_result=False)
+@flow(name="tune", flow_run_name="tune {recipe} on {data}", persist_result=False, **notices.HOOKS)
 def tune(
     data: str = "sample",
     recipe: str = "fast",

@@ -121,7 +121,6 @@ def rows_in_lines(total: int | None) -> Callable[[int], None]:
             last = now
             of = f" of about {total:,}" if total else ""
             log.info("%s%s rows scored, %s a second", f"{done:,}", of, f"{done / (now - started):,.0f}")
-            if total:
-                listener(min(1.0, done / total))
+            listener(min(1.0, done / total) if total else 0.0)
 
     return tell

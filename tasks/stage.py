@@ -16,6 +16,8 @@ from prefect import Task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.events import emit_event
+from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 from prefect.utilities.callables import get_call_parameters
@@ -26,6 +28,8 @@ from tasks.scoring import processes
 from tasks.store import Artifact
 
 PROGRESS_EVERY = 2.0  # seconds
+PROGRESS = "digitflow.progress"  # event of a run that gets on; the server ends one of which it hears nothing for long
+PROGRESS_EVENT_EVERY = 60.0  # seconds
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -92,6 +96,7 @@ def _in_the_ui(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def shown(*args: Any, **kwargs: Any) -> Any:
         artifact = _ProgressArtifact(function.__name__.replace("_", "-"))
+        artifact.emit()
         with progress.reported_to(artifact):
             result = function(*args, **kwargs)
         artifact.finish()
@@ -105,6 +110,8 @@ def _in_the_ui(function: Callable[..., Any]) -> Callable[..., Any]:
 class _ProgressArtifact:
     """The progress of the task run that it is called in, in Prefect's UI from the first call on."""
 
+    emitted = -PROGRESS_EVENT_EVERY  # when this process has last sent an event
+
     def __init__(self, key: str) -> None:
         self.key = key
         self.id: UUID | None = None
@@ -115,7 +122,16 @@ class _ProgressArtifact:
         if self.id and self.share < 1:
             self(1.0)
 
+    @classmethod
+    def emit(cls) -> None:
+        """Send the event PROGRESS of the flow run, unless that was done just now."""
+        now = time.monotonic()
+        if now - cls.emitted >= PROGRESS_EVENT_EVERY:
+            cls.emitted = now
+            emit_event(PROGRESS, {"prefect.resource.id": f"prefect.flow-run.{flow_run.get_id()}"})
+
     def __call__(self, share: float) -> None:
+        self.emit()
         now, percent = time.monotonic(), 100 * share
         if self.id and share < 1 and now - self.sent < PROGRESS_EVERY:
             return

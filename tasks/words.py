@@ -1,6 +1,7 @@
 """Numbers in words, the same on every page."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -76,3 +77,15 @@ def flat(parameters: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield from flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
+
+
+def in_markdown(text: str) -> str:
+    """Return a text, in one line, such that Markdown shows it as it is."""
+    escaped = re.sub(r"([\\`*_{}\[\]>#|~&!])", r"\\\1", " ".join(text.split()))
+    return escaped.replace("<", "&lt;")
+
+
+def in_spreadsheet(cell: Any) -> Any:
+    """Return what a cell of a CSV is to hold: with an apostrophe before a text that would be taken for a formula."""
+    # OWASP, CSV injection: also after what a program may skip.
+    return f"'{cell}" if isinstance(cell, str) and cell.lstrip()[:1] in tuple("=+-@") else cell

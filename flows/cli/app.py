@@ -7,6 +7,7 @@ import contextlib
 import io
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ import typer
 
 from flows.cli import artifacts, operations, registry
 from flows.cli.terminal import display
+from flows.operations.checks import check_training
 from tasks import settings
 from tasks.errors import DigitsError
 from tasks.store import Artifact, Store
@@ -45,17 +47,33 @@ Workers = Annotated[
 Fresh = Annotated[bool, typer.Option("--fresh", help="Do the work again where it is done already.")]
 
 
+SIGNALLED = 128  # what shells add to the number of the signal that has ended a command
+STOPPED = (SIGNALLED + signal.SIGINT, SIGNALLED + signal.SIGTERM)
+
+
 def main() -> None:
     """Run the command that was typed: the entry point of the console script."""
     # A file's name may be no text, or none that the terminal knows.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as in the background of a shell
+            signal.signal(number, _stop)
     try:
         app()
     except DigitsError as error:
         print(f"digits: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
+    except SystemExit as end:
+        if end.code in STOPPED:
+            print("digits: stopped; the same command goes on where it was", file=sys.stderr)
+        raise
+
+
+def _stop(number: int, _frame: object) -> None:
+    """End as after a signal that nobody handles, by way of all that has to be cleaned up."""
+    raise SystemExit(SIGNALLED + number)
 
 
 @app.command()
@@ -137,7 +155,7 @@ def score(
         delivery.check_writable(output, force)
     options = Options(review_below, shard_rows, on_bad_row, on_drift, probabilities, show)
     started = time.perf_counter()
-    if flow or runner == "dask":
+    if flow or address or runner == "dask":
         with _prefect():
             from flows.scoring import score as score_flow
 
@@ -247,17 +265,9 @@ for command in (*artifacts.COMMANDS, *registry.COMMANDS, *operations.COMMANDS):
 
 
 def _check_call(data: str, names: Sequence[str] | None, changes: Sequence[str] | None) -> None:
-    """Check the call before the seconds that Prefect takes to start. Raises: DigitsError."""
-    from tasks.data import sources
-    from tasks.training import recipes
-
-    config = settings.load()
-    recipes.find_all(names, changes or ())
-    if data not in sources.FETCHED:  # those are fetched by the stage
-        logging.disable(logging.WARNING)  # the stage will say it
-        sources.recognise(data, config)
-        logging.disable(logging.NOTSET)
-    settings.make_home(config)
+    """Check the call before the seconds that Prefect takes to start, and make its home. Raises: DigitsError."""
+    check_training(data, names, changes)
+    settings.make_home(settings.load())
 
 
 @contextlib.contextmanager
@@ -277,6 +287,6 @@ def _log_to_terminal() -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
     handler.addFilter(lambda record: not record.name.startswith("prefect") or record.levelno >= logging.WARNING)
     handler.addFilter(lambda record: not getattr(record, "for_a_person", False))
-    handler.addFilter(lambda record: not record.getMessage().startswith("Finished in state"))
+    handler.addFilter(lambda record: not record.getMessage().startswith(("Finished in state", "Crash detected")))
     for name in ("tasks", "flows", "prefect"):
         logging.getLogger(name).addHandler(handler)

@@ -1,7 +1,7 @@
-"""What the server does by itself: end runs that are lost or take too long, and tell people what they asked to know."""
+"""What the server does by itself: end runs that are lost or do not get on, and tell people what they asked to know."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from humanize import naturaldelta
@@ -15,108 +15,114 @@ from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from flows.operations import notices
+from tasks.stage import PROGRESS
 
 if TYPE_CHECKING:
     from prefect import PrefectClient
 
 WEBHOOK = "digitflow"  # name of the block that holds the address
-RUN_FAILURES, NOTICES = "digitflow: tell of failed runs", "digitflow: tell of notices"
+NO_WEBHOOK = "none"
+OURS = "digitflow: "  # what the names of our automations begin with
+LOST, RUN_FAILURES, NOTICES = (
+    f"{OURS}{what}" for what in ("end runs that are lost", "tell of failed runs", "tell of notices")
+)
 RUNS: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}
 HEARTBEAT = "prefect.flow-run.heartbeat"
 RUNNING = "prefect.flow-run.Running"
-ENDS = {f"prefect.flow-run.{name}" for name in ("Completed", "Nothing new", "Failed", "TimedOut", "Crashed")}
-ENDS |= {"prefect.flow-run.Cancelling", "prefect.flow-run.Cancelled"}
+ENDINGS = ("Completed", "Nothing new", "Files refused", "Failed", "TimedOut", "Crashed", "Cancelling", "Cancelled")
+ENDS = {f"prefect.flow-run.{name}" for name in ENDINGS} | {notices.ENDED}
 STUCK = "A worker has taken it and not begun it."
 GONE = "Its process is gone: no heartbeats any more."
-# The longest that a run may take, by its flow; nobody waits longer for these.
+# How long a run may take to get on, by its flow, whatever the amount of its work.
 LONGEST = {"score": timedelta(hours=2), "train": timedelta(hours=12), "compare": timedelta(days=2)}
 
 # `text` is what chat programs (Slack, Mattermost, Rocket.Chat) show.
 OF_A_RUN = """{"text": {{ ("digitflow: " ~ flow.name ~ " / " ~ flow_run.name ~ ": " ~ flow_run.state.name ~ ". "
     ~ (flow_run.state.message or "")) | tojson }}, "event": {{ event.event | tojson }},
     "flow_run": {{ flow_run | ui_url | tojson }}}"""
-OF_A_NOTICE = """{"text": {{ ("digitflow: " ~ event.event ~ ": " ~ event.resource.name ~ ": "
-    ~ event.payload.message) | tojson }}, "event": {{ event.event | tojson }}}"""
+OF_A_NOTICE = (
+    """{"text": {{ ("digitflow: " ~ event.payload.message) | tojson }}, "event": {{ event.event | tojson }}}"""
+)
 
 
-async def apply(client: "PrefectClient", webhook: str | None, lost_after: float) -> None:
-    """Bring the server's automations up to date; those that people have added stay.
+async def apply(client: "PrefectClient", webhook: str | None, lost_after: float | None) -> tuple[str | None, float]:
+    """Bring the server's automations up to date, and return the webhook and the seconds that hold; others stay.
 
-    webhook: address that is called with what people are to know; without one nobody is told.
+    webhook: address that is called with what people are to know; NO_WEBHOOK for none.
     lost_after: seconds without a heartbeat after which a run is taken for dead; heartbeats come every 30 s.
+    What is None stays as the server has it: no webhook, 90 s on a new one.
     """
-    wanted = [_lost(lost_after), _stuck(), *(_too_long(flow, longest) for flow, longest in LONGEST.items())]
-    if webhook:
-        block = Webhook(url=SecretStr(webhook), headers=SecretDict({"Content-Type": "application/json"}))
-        wanted += _notifying(await block.asave(WEBHOOK, overwrite=True))
     # Prefect's own defaults for these two are refused by its server.
     automations = await client.read_automations(sort=AutomationSort.NAME_ASC, limit=200)
     present = {automation.name: automation for automation in automations}
+    if webhook is None and NOTICES in present:
+        block: Any = await Webhook.aload(WEBHOOK, client=client)
+        webhook = block.url.get_secret_value()
+    if lost_after is None:
+        trigger: Any = present[LOST].trigger if LOST in present else None
+        lost_after = trigger.within.total_seconds() if trigger else 90.0
+
+    wanted = [_lost(lost_after), _stuck(), *(_stalled(flow, longest) for flow, longest in LONGEST.items())]
+    if webhook and webhook != NO_WEBHOOK:
+        block = Webhook(url=SecretStr(webhook), headers=SecretDict({"Content-Type": "application/json"}))
+        wanted += _notifying(await block.asave(WEBHOOK, overwrite=True))
     for automation in wanted:
-        known = present.get(automation.name)
+        known = present.pop(automation.name, None)
         if known is None:
             await client.create_automation(automation)
         # One that is written anew forgets the runs that it was waiting for.
         elif (known.trigger, known.actions) != (automation.trigger, automation.actions):
             await client.update_automation(known.id, automation)
-    for name in (RUN_FAILURES, NOTICES):
-        if name in present and not webhook:
-            await client.delete_automation(present[name].id)
+    for name, automation in present.items():
+        if name.startswith(OURS):
+            await client.delete_automation(automation.id)
+    return (None if webhook == NO_WEBHOOK else webhook), lost_after
 
 
 def _lost(after: float) -> AutomationCore:
     """End a run whose process is gone: it sends no heartbeats, and would stay Running for ever."""
     return AutomationCore(
-        name="digitflow: end runs that are lost",
+        name=LOST,
         description="A run whose process was killed sends no heartbeats; it becomes Crashed.",
-        trigger=EventTrigger(
-            match=ResourceSpecification(RUNS),
-            # Not the heartbeats alone: it may be killed before the first.
-            after={HEARTBEAT, RUNNING},
-            expect={HEARTBEAT} | ENDS,
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=timedelta(seconds=after),
-        ),
+        # Not after heartbeats alone: it may be killed before the first.
+        trigger=_missing({HEARTBEAT} | ENDS, {HEARTBEAT, RUNNING}, timedelta(seconds=after)),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, name=None, message=GONE, force=False)],
     )
 
 
 def _stuck() -> AutomationCore:
     """End a run whose worker was killed while it was starting it."""
+    begun = {RUNNING, "prefect.flow-run.Scheduled", "prefect.flow-run.AwaitingConcurrencySlot"}
     return AutomationCore(
-        name="digitflow: end runs that do not begin",
+        name=f"{OURS}end runs that do not begin",
         description="A run that a worker has taken and not begun becomes Crashed.",
-        trigger=EventTrigger(
-            match=ResourceSpecification(RUNS),
-            after={"prefect.flow-run.Pending"},
-            expect={RUNNING, "prefect.flow-run.Scheduled", "prefect.flow-run.AwaitingConcurrencySlot"} | ENDS,
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=timedelta(minutes=10),
-        ),
+        trigger=_missing(begun | ENDS, {"prefect.flow-run.Pending"}, timedelta(minutes=10)),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, name=None, message=STUCK, force=False)],
     )
 
 
-def _too_long(flow: str, longest: timedelta) -> AutomationCore:
-    """End a run that takes too long, by the server: no time-out within the process can break into TensorFlow."""
+def _stalled(flow: str, longest: timedelta) -> AutomationCore:
+    """End a run that does not get on, by the server: no time-out within the process can break into TensorFlow."""
+    of_flow: dict[str, str | list[str]] = {"prefect.resource.role": "flow", "prefect.resource.name": flow}
     return AutomationCore(
-        name=f"digitflow: end runs of {flow} that take too long",
-        description=f"A run that has not ended after {naturaldelta(longest)} is cancelled.",
-        trigger=EventTrigger(
-            match=ResourceSpecification(RUNS),
-            match_related=ResourceSpecification({"prefect.resource.role": "flow", "prefect.resource.name": flow}),
-            after={RUNNING},
-            expect=ENDS,
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=longest,
-        ),
+        name=f"{OURS}end runs of {flow} that do not get on",
+        description=f"A run that has neither ended nor shown any progress for {naturaldelta(longest)} is cancelled.",
+        trigger=_missing({PROGRESS} | ENDS, {RUNNING, PROGRESS}, longest, match_related=ResourceSpecification(of_flow)),
         actions=[CancelFlowRun()],
+    )
+
+
+def _missing(expected: set[str], after: set[str], within: timedelta, **more: Any) -> EventTrigger:
+    """Return what triggers where a run has had one of the events `after`, and then for so long none of `expected`."""
+    return EventTrigger(
+        match=ResourceSpecification(RUNS),
+        after=after,
+        expect=expected,
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=within,
+        **more,
     )
 
 
@@ -138,7 +144,7 @@ def _notifying(webhook_block: UUID) -> list[AutomationCore]:
         ),
         AutomationCore(
             name=NOTICES,
-            description="Calls the webhook on drift, many rows set aside, a bad file, a promotion refused.",
+            description="Calls the webhook on refused files, drift, many rows set aside, a promotion refused.",
             trigger=notice,
             actions=[CallWebhook(block_document_id=webhook_block, payload=OF_A_NOTICE)],
         ),

@@ -8,77 +8,127 @@ import contextlib
 import importlib
 import inspect
 import os
+import zoneinfo
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.operations.checks import check_names, check_training
 from flows.operations.health import NO_ANSWER, answers, await_answer
-from tasks.errors import StoreError, UsageError
+from tasks import settings
+from tasks.errors import DigitsError, StoreError, UsageError
+from tasks.registry import package_of
+from tasks.store import Store
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
+    from prefect.schedules import Schedule
 
 FILE = Path(__file__).resolve().parent.parent.parent / "prefect.yaml"
 POOL = "digits"
 QUEUES = {"training": 1, "scoring": None}  # runs at the same time
 TAG = "digitflow"  # of those that are ours to remove
+KEYS = ("name", "entrypoint", "description", "tags", "parameters", "schedules", "concurrency_limit", "work_pool")
+OTHER_KEYS = ("paused", "version", "enforce_parameter_schema")
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What holds on a server. next_runs: of each deployment. webhook: the address, with its secrets; None without."""
+
+    next_runs: dict[str, datetime | None]
+    webhook: str | None
+    lost_after: float
 
 
 def read(with_pool: bool) -> "list[RunnerDeployment]":
     """Read the deployments of prefect.yaml: for its work pool, or for a process that runs them itself.
 
+    They have Prefect's own form, read by `Flow.to_deployment` and `prefect.schedules`. Not by `prefect deploy --all`,
+    which goes on past what it cannot read, checks no recipe, data or queue, and cannot do without a pool.
     Raises: UsageError if there is no such file, or something in it is not as it has to be.
     """
     import yaml
-    from prefect.exceptions import PrefectException
 
     if not FILE.exists():
         raise UsageError("there are no deployments", file=str(FILE), remedy="run it from a clone of the project")
-    entry: Any = None
     try:
-        deployments = []
-        for entry in yaml.safe_load(FILE.read_text(encoding="utf-8"))["deployments"]:
-            deployments.append(_deployment(entry, with_pool))
-        return deployments
-    except (yaml.YAMLError, PrefectException, ImportError, LookupError, TypeError, ValueError, AttributeError) as error:
-        name = f"deployment {entry.get('name')}: " if isinstance(entry, dict) else ""
-        missing = "nothing of this name: " if isinstance(error, KeyError) else ""
+        entries = yaml.safe_load(FILE.read_text(encoding="utf-8"))["deployments"]
+        deployments = [_deployment(dict(entry), with_pool) for entry in entries]
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise UsageError(
-            f"{name}the deployments cannot be used",
-            file=FILE.name,
-            received=f"{missing}{error}",
-            remedy="mend the file",
+            "the file cannot be read", file=FILE.name, expected="a list `deployments`", received=str(error)
         ) from error
+    names = [deployment.full_name for deployment in deployments]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise UsageError(f"two deployments are called {min(twice)}", file=FILE.name, remedy="rename one of them")
+    return deployments
 
 
 def _deployment(entry: dict[str, Any], with_pool: bool) -> "RunnerDeployment":
+    """Return a deployment whose every name has been looked up. Raises: UsageError."""
     from prefect.client.schemas.objects import ConcurrencyLimitConfig
+    from prefect.exceptions import PrefectException
     from prefect.types.entrypoint import EntrypointType
+    from pydantic import ValidationError
 
-    module, _, name = entry["entrypoint"].rpartition(".")
-    flow = getattr(importlib.import_module(module), name)
-    parameters = entry.get("parameters") or {}
-    inspect.signature(flow.fn).bind_partial(**parameters)
+    try:
+        check_names(entry, KEYS + OTHER_KEYS, "key")
+        module, _, name = entry.pop("entrypoint").rpartition(".")
+        flow = getattr(importlib.import_module(module), name)
+        parameters = entry.get("parameters") or {}
+        schedules = entry.pop("schedules", None) or []
+        for schedule in [{}, *schedules]:
+            _check_parameters(flow, {**parameters, **(schedule.get("parameters") or {})})
+        if isinstance(limit := entry.get("concurrency_limit"), dict):
+            entry["concurrency_limit"] = ConcurrencyLimitConfig.model_validate(limit)
+        pool = entry.pop("work_pool", {})
+        check_names(pool, ("name", "work_queue_name", "job_variables"), "key of work_pool")
+        check_names([pool.pop("name", POOL)], (POOL,), "work pool")
+        check_names([pool["work_queue_name"]], QUEUES, "work queue")
+        return flow.to_deployment(
+            schedules=[_schedule(dict(schedule)) for schedule in schedules],
+            tags=[*entry.pop("tags", []), TAG],
+            entrypoint_type=EntrypointType.MODULE_PATH,
+            **({"work_pool_name": POOL, **pool} if with_pool else {}),
+            **entry,
+        )
+    except ValidationError as error:
+        reason = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+    except KeyError as error:
+        reason = f"it lacks {error}"
+    except (DigitsError, PrefectException, ImportError, TypeError, ValueError, AttributeError) as error:
+        reason = str(error)
+    raise UsageError(f"deployment {entry.get('name')}: {reason}", file=FILE.name)
+
+
+def _check_parameters(flow: Any, parameters: dict[str, Any]) -> None:
+    """Check the parameters of a flow, and that there is what they name: data, recipes, a model. Raises: UsageError."""
+    check_names(parameters, inspect.signature(flow.fn).parameters, "parameter")
     flow.validate_parameters(parameters)
-    return flow.to_deployment(
-        entry["name"],
-        schedules=[_schedule(schedule) for schedule in entry["schedules"]],
-        concurrency_limit=ConcurrencyLimitConfig.model_validate(entry["concurrency_limit"]),
-        parameters=parameters,
-        description=entry["description"],
-        tags=[*entry["tags"], TAG],
-        work_pool_name=entry["work_pool"]["name"] if with_pool else None,
-        work_queue_name=entry["work_pool"]["work_queue_name"] if with_pool else None,
-        entrypoint_type=EntrypointType.MODULE_PATH,
+    names = [parameters["recipe"]] if "recipe" in parameters else parameters.get("names")
+    check_training(parameters.get("data", "sample"), names, parameters.get("changes"))
+    if parameters.get("model", "champion") != "champion":
+        package_of(Store(settings.load().artifacts), parameters["model"])
+
+
+def _schedule(entry: dict[str, Any]) -> "Schedule":
+    from prefect import schedules
+
+    kinds: dict[str, Any] = {"cron": schedules.Cron, "interval": schedules.Interval, "rrule": schedules.RRule}
+    check_names(
+        entry, (*kinds, "timezone", "active", "parameters", "slug", "anchor_date", "day_or"), "key of a schedule"
     )
+    (kind,) = [kind for kind in kinds if kind in entry] or ["cron"]
+    if entry.get("timezone"):
+        check_names([entry["timezone"]], zoneinfo.available_timezones(), "time zone")
+    # Prefect counts from the moment of deploying: who deploys more often than it runs would have it never run.
+    anchor = {"anchor_date": datetime(2020, 1, 1, tzinfo=UTC)} if kind == "interval" else {}
+    return kinds[kind](entry.pop(kind), **{**anchor, **entry})
 
 
-def _schedule(entry: dict[str, Any]) -> Any:
-    from prefect.schedules import Cron, Interval
-
-    return Interval(entry["interval"]) if "interval" in entry else Cron(entry["cron"], timezone=entry["timezone"])
-
-
-def deploy(webhook: str | None, lost_after: float) -> None:
+def deploy(webhook: str | None, lost_after: float | None) -> "Deployed":
     """Bring work pool, deployments and automations up to date, on the server that PREFECT_API_URL names.
 
     webhook, lost_after: as `automations.apply` takes them.
@@ -90,16 +140,34 @@ def deploy(webhook: str | None, lost_after: float) -> None:
         print(f"waiting for {api}", flush=True)
         if not await_answer(api, auth):
             raise StoreError(NO_ANSWER, file=api, remedy="start it, or mend PREFECT_API_URL")
-    asyncio.run(_configure(webhook, lost_after))
-    for deployment in deployments:
-        deployment.apply()
-    asyncio.run(_remove_others({deployment.name for deployment in deployments}))
+    webhook, lost_after = asyncio.run(_bring(deployments, webhook, lost_after))
+    return Deployed({deployment.full_name: next_run(deployment) for deployment in deployments}, webhook, lost_after)
 
 
-async def _configure(webhook: str | None, lost_after: float) -> None:
-    """Make the work pool with its queues, and the automations."""
+def next_run(deployment: "RunnerDeployment") -> datetime | None:
+    """Return when a deployment runs next, in the time zone of its schedule; None where no schedule is active."""
+    from prefect.server.schemas.schedules import SCHEDULE_TYPES
+    from pydantic import TypeAdapter
+
+    moments = []
+    for created in deployment.schedules or []:
+        if created.schedule and created.active and not deployment.paused:
+            schedule: Any = TypeAdapter(SCHEDULE_TYPES).validate_python(created.schedule.model_dump())
+            moments += asyncio.run(schedule.get_dates(1))
+    return min(moments, default=None)
+
+
+async def _bring(
+    deployments: "list[RunnerDeployment]", webhook: str | None, lost_after: float | None
+) -> tuple[str | None, float]:
+    """Make the work pool with its queues, automations and deployments; return what `automations.apply` returns.
+
+    Deployments of ours that are not in prefect.yaml any more are removed; those that people have made stay.
+    """
     from prefect import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+    from prefect.client.schemas.sorting import DeploymentSort
     from prefect.exceptions import ObjectAlreadyExists
     from prefect.workers.process import ProcessWorker
 
@@ -112,20 +180,12 @@ async def _configure(webhook: str | None, lost_after: float) -> None:
         for name, limit in QUEUES.items():
             with contextlib.suppress(ObjectAlreadyExists):
                 await client.create_work_queue(name, concurrency_limit=limit, work_pool_name=POOL)
-        await automations.apply(client, webhook, lost_after)
-
-
-async def _remove_others(names: set[str]) -> None:
-    """Remove deployments of ours that are not in prefect.yaml any more; those that people have made stay."""
-    from prefect import get_client
-    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
-    from prefect.client.schemas.sorting import DeploymentSort
-
-    ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
-    async with get_client() as client:
+        settled = await automations.apply(client, webhook, lost_after)
+        kept = {await deployment.aapply() for deployment in deployments}
+        ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
         # Prefect's own defaults for these two are refused by its server.
-        for deployment in await client.read_deployments(
-            deployment_filter=ours, limit=200, sort=DeploymentSort.NAME_ASC
-        ):
-            if deployment.name not in names:
+        present = await client.read_deployments(deployment_filter=ours, limit=200, sort=DeploymentSort.NAME_ASC)
+        for deployment in present:
+            if deployment.id not in kept:
                 await client.delete_deployment(deployment.id)
+    return settled

@@ -1,41 +1,60 @@
-"""Notices for people, as Prefect's events; `automations.py` passes them on to where they ask for it."""
+"""Notices for people, as Prefect's events, one a run; `automations.py` passes them on to where they ask for it."""
+
+from typing import Any
 
 from prefect.events import emit_event
+from prefect.runtime import flow_run
 
 from tasks import registry
 from tasks.registry import Decision
 from tasks.scoring.scores import ScoresMetrics
 from tasks.store import Artifact, Store
+from tasks.words import counted
 
-DRIFT = "digitflow.drift"
-QUARANTINE = "digitflow.quarantine"
-REFUSED_FILE = "digitflow.file.refused"
+INBOX = "digitflow.inbox"
 REFUSED_PROMOTION = "digitflow.promotion.refused"
-ALL = (DRIFT, QUARANTINE, REFUSED_FILE, REFUSED_PROMOTION)
+ALL = (INBOX, REFUSED_PROMOTION)
+ENDED = "digitflow.ended"
 
 
 def of_promotion(store: Store, decision: Decision) -> None:
     """Give notice of a package that was not promoted; not again every night where the reasons are the same."""
     if not decision.promoted and decision in registry.history(store):
-        _emit(REFUSED_PROMOTION, decision.package, decision.because)
+        _emit(REFUSED_PROMOTION, decision.package, f"{decision.package} was not promoted: {decision.because}")
 
 
-def of_scores(made: Artifact, file: str, max_quarantined: float) -> None:
-    """Give notice where a file's scores show drift, or more than this share of its rows was set aside."""
-    metrics = made.measured(ScoresMetrics)
+def of_inbox(sentences: list[str]) -> None:
+    """Give notice of what somebody may want to know of a run of the inbox; of nothing where there is nothing."""
+    if sentences:
+        _emit(INBOX, f"run/{flow_run.get_id()}", f"inbox: {' '.join(sentences)}")
+
+
+def concerns(scores: Artifact, file: str, max_quarantined: float) -> list[str]:
+    """Return in sentences whether a file's scores show drift, and whether too many of its rows were set aside."""
+    metrics = scores.measured(ScoresMetrics)
+    sentences = []
     if metrics.drift.verdict == "drifted":
-        _emit(DRIFT, made.name, f"{file}: {'; '.join(metrics.drift.reasons)}")
+        sentences.append(f"{file} has drifted: {'; '.join(metrics.drift.reasons)}.")
     total = metrics.rows + metrics.quarantined
     if total and metrics.quarantined / total > max_quarantined:
-        _emit(QUARANTINE, made.name, f"{file}: {metrics.quarantined:,} of {total:,} rows set aside")
+        sentences.append(f"Of {file} {metrics.quarantined:,} of {counted(total, 'row')} were set aside.")
+    return sentences
 
 
-def of_file(name: str, reason: str) -> None:
-    """Give notice of a file that cannot be scored."""
-    _emit(REFUSED_FILE, f"file/{name}", reason)
+def ended(flow: Any, run: Any, _state: Any) -> None:
+    """Say that a run has ended, in the order of its heartbeats, of which the last may overtake Prefect's own event.
+
+    Without it the server would wait for the next one, and then want to end the run. A hook of flows.
+    """
+    related = [{"prefect.resource.id": f"prefect.flow.{run.flow_id}", "prefect.resource.role": "flow"}]
+    related[0]["prefect.resource.name"] = flow.name
+    emit_event(ENDED, {"prefect.resource.id": f"prefect.flow-run.{run.id}"}, related=related)
 
 
 def _emit(event: str, about: str, message: str) -> None:
     """Emit an event. about: its subject, as `kind/id`; Prefect adds the flow run by itself."""
     resource = {"prefect.resource.id": f"digitflow.{about}", "prefect.resource.name": about}
     emit_event(event=event, resource=resource, payload={"message": message})
+
+
+HOOKS: dict[str, Any] = {"on_completion": [ended], "on_failure": [ended]}  # of every flow

@@ -10,13 +10,16 @@ from tasks.judging.evaluation import Evaluation
 from tasks.registry import Decision
 from tasks.scoring.scores import ScoresMetrics
 from tasks.store import Artifact
-from tasks.words import percent
+from tasks.words import counted, in_markdown, percent
 
 
 def of_validation(validation: Artifact) -> None:
     """Show the verdict, the checks and the warnings."""
     metrics = validation.measured(ValidationMetrics)
-    lines = [f"**{metrics.verdict}**, {metrics.checks} checks", *(f"- {warning}" for warning in metrics.warnings)]
+    lines = [
+        f"**{metrics.verdict}**, {metrics.checks} checks",
+        *(f"- {in_markdown(warning)}" for warning in metrics.warnings),
+    ]
     _page("validation", validation.name, [*lines, "", f"Data Docs: `{validation.path / 'data_docs' / 'index.html'}`"])
 
 
@@ -37,7 +40,7 @@ def of_evaluation(evaluation: Artifact) -> None:
 def of_promotion(decision: Decision, report: Artifact) -> None:
     """Show whether a package became champion, and why, and where the report on its model is."""
     verdict = "promoted" if decision.promoted else "not promoted"
-    lines = [f"**{verdict}**: {decision.because}", "", f"Report: `{report.path / 'report.html'}`"]
+    lines = [f"**{verdict}**: {in_markdown(decision.because)}", "", f"Report: `{report.path / 'report.html'}`"]
     _page("promotion", decision.package, lines)
 
 
@@ -45,9 +48,9 @@ def of_scores(scores: Artifact) -> None:
     """Show how many rows there were, what to review, and whether they have drifted."""
     metrics = scores.measured(ScoresMetrics)
     lines = [
-        f"**{metrics.rows:,} rows**, {metrics.review:,} to review, {metrics.quarantined:,} set aside",
+        f"**{counted(metrics.rows, 'row')}**, {metrics.review:,} to review, {metrics.quarantined:,} set aside",
         "",
-        f"Drift: {metrics.drift}",
+        f"Drift: {in_markdown(str(metrics.drift))}",
         "",
         "| digit | rows |",
         "| --- | --: |",

@@ -14,6 +14,7 @@ from flows.operations.daemons import Daemon
 from flows.operations.embedded_server import end_with_this_process
 from flows.operations.health import NO_ANSWER, await_answer
 from tasks.errors import StoreError, UsageError
+from tasks.scoring.inbox import Inbox, make_folders
 from tasks.settings import Settings
 from tasks.store.locks import try_lock
 
@@ -29,14 +30,11 @@ class Operations:
     """The server and the worker of a home, as they are to be.
 
     port: of the server, on 127.0.0.1. auth: user:password that it asks for.
-    webhook, lost_after: as `automations.apply` takes them.
     """
 
     settings: Settings
     port: int = 4200
     auth: str | None = None
-    webhook: str | None = None
-    lost_after: float = 90.0
 
     @property
     def address(self) -> str:
@@ -73,9 +71,10 @@ class Operations:
         return overrides
 
 
-def up(operations: Operations) -> None:
+def up(operations: Operations, webhook: str | None, lost_after: float | None) -> deployments.Deployed:
     """Start what does not run yet, and bring work pool, deployments and automations up to date.
 
+    webhook, lost_after: as `automations.apply` takes them.
     Raises: UsageError if something else has the port, or the server that runs is another one; StoreError.
     """
     operations.server.folder.mkdir(parents=True, exist_ok=True)
@@ -84,8 +83,9 @@ def up(operations: Operations) -> None:
             raise UsageError("another `digits up` is at work", remedy="wait until it has ended")
         _prepare(operations, with_pool=True)
         _start_server(operations)
-        deployments.deploy(operations.webhook, operations.lost_after)
+        deployed = deployments.deploy(webhook, lost_after)
         _start_worker(operations)
+        return deployed
 
 
 def down(operations: Operations) -> list[str]:
@@ -123,6 +123,7 @@ def _prepare(operations: Operations, with_pool: bool) -> "list[RunnerDeployment]
     else:
         _check_port(operations.port)
     os.environ.update(operations.environment_overrides())
+    make_folders(Inbox(operations.settings.data))
     return deployments.read(with_pool)
 
 
@@ -160,7 +161,8 @@ def _start_server(operations: Operations, with_this_process: bool = False) -> No
     server = operations.server
     if not server.runs():
         # Not by the option --host, which does without the settings' check that nobody else gets in.
-        pid = server.start([*PREFECT, "server", "start"], **operations.server_options)
+        command = [sys.executable, "-m", "flows.operations.prefect_server"]
+        pid = server.start(command, **operations.server_options)
         if with_this_process:
             end_with_this_process(pid)
     if not await_answer(f"{operations.address}/api", operations.auth, starting=server.runs):

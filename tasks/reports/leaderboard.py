@@ -17,7 +17,7 @@ from tasks.judging.comparison import Comparison, Failure, Fit, Pair, Row, notes,
 from tasks.judging.statistics import measure_accuracy
 from tasks.reports import figures, html
 from tasks.reports.figures import Series
-from tasks.words import counted, decimal, p_value, percent, points, seconds
+from tasks.words import counted, decimal, in_markdown, in_spreadsheet, p_value, percent, points, seconds
 
 NOTHING = "–"
 Table = list[dict[str, str]]
@@ -159,11 +159,7 @@ def to_markdown(comparison: Comparison) -> str:
     head = list(lines[0])
     align = ["---" if name in ("Recipe", "Notes") else "--:" for name in head]
     cells = [head, align, *(line.values() for line in lines)]
-    return "".join(f"| {' | '.join(map(_escaped, line))} |\n" for line in cells)
-
-
-def _escaped(cell: str) -> str:
-    return " ".join(cell.replace("|", "\\|").replace("<", "&lt;").split())
+    return "".join(f"| {' | '.join(map(in_markdown, line))} |\n" for line in cells)
 
 
 def to_csv(comparison: Comparison) -> str:
@@ -175,7 +171,7 @@ def to_csv(comparison: Comparison) -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, dict.fromkeys(name for line in lines for name in line), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(lines)
+    writer.writerows({name: in_spreadsheet(cell) for name, cell in line.items()} for line in lines)
     return file.getvalue()
 
 

@@ -14,12 +14,13 @@ import contextlib
 import logging
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.errors import StoreError
+from tasks.errors import DataError, StoreError
 from tasks.scoring.delivery import deliver
 from tasks.scoring.writing import writing
 from tasks.store import Artifact
@@ -69,6 +70,12 @@ class Claim:
         """The file, under the name that it came with; None once it has been moved on."""
         return next((path for path in self.folder.iterdir() if not path.name.startswith(".")), None)
 
+    def check_file(self) -> None:
+        """Check that it is a file: a link would have us read what it leads to, and a pipe wait. Raises: DataError."""
+        if self.file and not stat.S_ISREG(self.file.lstat().st_mode):
+            received = "a link" if self.file.is_symlink() else "a pipe or a device"
+            raise DataError("this is not a file", file=self.printable_name, expected="a file", received=received)
+
     @property
     def result(self) -> Path:
         """Where its submission will be."""
@@ -117,8 +124,10 @@ def waiting(folders: Inbox, quiet: float) -> list[str]:
     for path in folders.inbox.iterdir():
         with contextlib.suppress(FileNotFoundError):  # another run has it
             # Not mtime, which a copy brings along from the original.
-            if path.is_file() and not path.name.startswith(".") and not path.name.lower().endswith(UNFINISHED):
-                changed[path.name] = path.stat().st_ctime
+            status = path.lstat()
+            unfinished = path.name.startswith(".") or path.name.lower().endswith(UNFINISHED)
+            if not stat.S_ISDIR(status.st_mode) and not unfinished:
+                changed[path.name] = status.st_ctime
     now = time.time()
     return sorted((name for name in changed if now - changed[name] >= quiet), key=lambda name: changed[name])
 
@@ -147,7 +156,7 @@ def _claim(folders: Inbox, name: str, locks: contextlib.ExitStack) -> Claim | No
     """Claim a file of the inbox; return None where another run was quicker."""
     with _only_claimer(folders), _explained(folders):
         source = folders.inbox / name
-        if not source.is_file():
+        if not os.path.lexists(source):
             return None
         claim = Claim(folders, _free_name(folders, name))
         claim.folder.mkdir()
@@ -202,7 +211,7 @@ def _free_name(folders: Inbox, name: str) -> str:
     # `test` and `test.csv` both become outbox/test.csv.
     coming = {_result_name(path.name) for path in folders.working.iterdir()}
     while _result_name(free) in coming or any(
-        path.exists()
+        os.path.lexists(path)
         for path in (
             folders.done / free,
             folders.failed / free,

@@ -23,6 +23,7 @@ from tasks.reports.sheets import Tile
 from tasks.scoring import shards
 from tasks.scoring.picture_tables import read_picture
 from tasks.scoring.shards import Job, Shard
+from tasks.words import in_spreadsheet
 
 SCORES, SUBMISSION, REVIEW = "scores.parquet", "submission.csv", "review.csv"
 QUARANTINE, REVIEW_SHEET, SEEN_SHEET = "quarantine.csv", "review.png", "seen.png"
@@ -48,7 +49,7 @@ def write_submission(folder: Path, probabilities: bool) -> None:
 def write_review(folder: Path) -> None:
     """Write review.csv from the scores in the same folder, and review.png where there is anything to review."""
     columns = ["id", "label", "confidence", "reason"]
-    _write_csv(folder / REVIEW, columns, _rows(folder, columns, only_review=True))
+    _write_csv(folder / REVIEW, columns, _for_people(_rows(folder, columns, only_review=True)))
     rows = _rows(folder, [*columns, "image"], only_review=True)
     least_sure = heapq.nsmallest(SHOWN, rows, key=lambda row: row[2] or 0.0)
     if least_sure:
@@ -59,7 +60,7 @@ def write_quarantine(folder: Path, job: Job, finished: Iterable[Shard]) -> None:
     """Write quarantine.csv where rows were set aside."""
     rows = [_quarantined(job, shard, fault) for shard in finished for fault in shard.faults]
     if rows:
-        _write_csv(folder / QUARANTINE, ["id", "column", "rule", "expected", "received"], rows)
+        _write_csv(folder / QUARANTINE, ["id", "column", "rule", "expected", "received"], _for_people(rows))
 
 
 def write_seen(folder: Path, job: Job) -> None:
@@ -90,6 +91,10 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]])
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
+
+
+def _for_people(rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
+    return ([in_spreadsheet(cell) for cell in row] for row in rows)
 
 
 def _tile(name: Any, label: int | None, confidence: float | None, reason: str | None, image: bytes) -> Tile:

@@ -1,5 +1,6 @@
 """Pictures as a table to score: a row each, read a few at a time, with the digit that each name may promise."""
 
+import functools
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -45,7 +46,7 @@ def picture_table(streams: Sequence[Stream], names: Sequence[str]) -> Table:
     row_names = tuple(bases if len(set(bases)) == len(bases) else names)
     labelled = all(map(LABEL_IN_NAME.match, bases))
     if labelled:
-        log.info("the right digits are taken from the first character of the pictures' names")
+        _tell_of_labels()
     return Table(
         split="test",
         file="pictures",
@@ -59,6 +60,12 @@ def picture_table(streams: Sequence[Stream], names: Sequence[str]) -> Table:
         pictures=tuple(streams),
         rows=len(streams),
     )
+
+
+@functools.cache
+def _tell_of_labels() -> None:
+    """Say once in a process what is taken for the truth; in the inbox every picture is a table."""
+    log.info("the right digits are taken from the first character of the pictures' names")
 
 
 def read_picture(stream: Stream, name: str) -> "tuple[np.ndarray, Seen]":

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -38,6 +39,7 @@ def begin_worker(threads: int) -> None:
     A worker whose run was killed would work on, and keep what it works on from the run that is started again.
     """
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, too, which says so
     parent = multiprocessing.parent_process()
 
     def end_with_parent() -> None:

@@ -116,14 +116,16 @@ def plan(
     taken_from: Sequence[Artifact] = (),
     shards_in: str | None = None,
     workers: int = 1,
+    threads: int | None = None,
     by_shard: bool = False,
     fresh: bool = False,
 ) -> Plan:
     """Plan how the tables are to be scored.
 
     taken_from: artifacts that the tables are of. shards_in: where shards are kept until all are done, for machines that
-    do not share the artifacts. workers: processes that score at the same time. by_shard: whether each shard is to be a
-    piece of its own, as it is where several processes score.
+    do not share the artifacts. workers: processes that score at the same time. threads: of each of them; None: as many
+    as share this machine's cores. by_shard: whether each shard is to be a piece of its own, as it is where several
+    processes score.
     Raises: DataError; StoreError, also where the model is not what was packaged.
     """
     temperature = package.measured(PackageMetrics).calibration.temperature
@@ -147,7 +149,7 @@ def plan(
         shard_rows=options.shard_rows,
         review_below=options.review_below,
         on_bad_row=options.on_bad_row,
-        threads=processes.threads_per_worker(workers),
+        threads=threads or processes.threads_per_worker(workers),
     )
     return Plan(job, package, options, made_from, fresh, surveyed.places, workers, by_shard)
 

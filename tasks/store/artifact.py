@@ -55,12 +55,12 @@ class Artifact:
         Raises: StoreError if it does not.
         """
         path, recorded = self.path / name, self.manifest().files.get(name)
-        if not recorded or not path.exists() or sha256(path) != recorded.sha256:
+        if not recorded or not path.is_file() or sha256(path) != recorded.sha256:
             raise StoreError(
                 "the file is not what was written",
                 file=str(path),
                 expected=f"sha256 {recorded.sha256}" if recorded else "a file that the manifest names",
-                received="another one" if path.exists() else "no file",
+                received="another one" if path.is_file() else "no file",
                 remedy=REMEDY,
             )
         return path

@@ -292,7 +292,7 @@ def _read(path: Path) -> Recipe:
     """Read the recipe of a file: `name`, `network`, `epochs`, and any other value of a recipe; the rest is default."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        recipe = Recipe(name=str(values.pop("name")), network=_network(values.pop("network")), epochs=1)
+        recipe = Recipe(name=_name(values.pop("name")), network=_network(values.pop("network")), epochs=1)
         augmentation = values.pop("augmentation", {})
         if strays := set(augmentation) - set(Augmentation.__annotations__):
             raise UsageError(
@@ -312,6 +312,13 @@ def _read(path: Path) -> Recipe:
             f"{recipe.name!r} is another recipe's name", file=str(path), remedy="give yours a name of its own"
         )
     return recipe
+
+
+def _name(name: Any) -> str:
+    """Return the name of a recipe, which pages and tables show. Raises: UsageError."""
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise UsageError("this is no name for a recipe", expected="printable text", received=ascii(name))
+    return name
 
 
 def _network(name: str) -> str:

@@ -50,7 +50,7 @@ class Operated:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a `digits` command in this home."""
-        variables = {"DIGITS_AUTH": AUTH, "DIGITS_WEBHOOK": self.webhook, "OUTGOING": str(self.outgoing)}
+        variables = {"DIGITS_AUTH": AUTH, "OUTGOING": str(self.outgoing)}
         return subprocess.run(
             [sys.executable, "-c", PROGRAM, *arguments],
             cwd=self.home,
@@ -61,7 +61,8 @@ class Operated:
         )
 
     def up(self) -> subprocess.CompletedProcess[str]:
-        return self.command("up", "--port", str(self.port), "--lost-after", str(LOST_AFTER))
+        """Call `digits up` as the first time, but for what it keeps by itself."""
+        return self.command("up", "--port", str(self.port))
 
     def daemon(self, name: str) -> Daemon:
         return Daemon(self.home / ".prefect" / "operations", name)

@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
-from tasks.store import Store
+from flows.inbox import Outcome, outcome_table, refusals, settle
+from tasks.errors import DataError
+from tasks.scoring.inbox import Claim, Inbox, claims
+from tasks.scoring.scores import Options
+from tasks.store import Artifact, Store
 from tests import making
 from tests.command import environment
 
@@ -90,7 +95,7 @@ def test_ten_files_of_which_three_are_bad_are_each_settled_once_in_spite_of_a_ki
 def test_a_run_shows_what_came_of_the_files_and_says_so_where_there_are_none(home: Path, prefect_server: str) -> None:
     fill(home)
     first = run(home, prefect_server)
-    assert "Completed(" in first.stdout, first.stderr
+    assert first.stdout.startswith("Files refused("), first.stderr
     artifacts = read(prefect_server, "artifacts", artifacts={"key": {"any_": ["scores"]}}, sort="CREATED_DESC")
     lines = artifacts[0]["data"].splitlines()
     assert len(lines) == 4 + 10
@@ -108,3 +113,31 @@ def test_without_a_champion_nothing_is_taken_out_of_the_inbox(home: Path, prefec
     assert len(lying(home, "inbox")) == 10
     shutil.rmtree(home / "data" / "inbox")
     assert run(home, prefect_server).stdout.startswith("Nothing new(")  # and nobody is called every five minutes
+
+
+def test_refusals_are_told_in_sentences_with_the_reason_of_the_first(tmp_path: Path) -> None:
+    outcomes = [Outcome(Claim(Inbox(tmp_path), f"{number}.csv"), reason=f"{number}.csv: bad") for number in range(12)]
+    assert refusals([]) == []
+    assert refusals(outcomes[:1]) == ["Refused, and moved to failed/: 1 of 1 file: 0.csv.", "The reason: 0.csv: bad."]
+    assert refusals(outcomes)[0].endswith(
+        ": 12 of 12 files: " + ", ".join(f"{n}.csv" for n in range(10)) + " and 2 more."
+    )
+    assert refusals(outcomes)[1] == "The first reason: 0.csv: bad."
+
+
+def test_a_reason_speaks_of_the_deployment_and_a_page_shows_it_as_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> Artifact:
+        raise DataError("a <b>", remedy="mend it, or set such rows aside by --on-bad-row quarantine")
+
+    monkeypatch.setattr("flows.inbox.score_file_stage", refuse)
+    folders = Inbox(tmp_path)
+    folders.inbox.mkdir()
+    (folders.inbox / "a.csv").touch()
+    claim = next(claims(folders, quiet=0))
+    outcome = settle(Store(tmp_path), Artifact("package", "a", tmp_path), claim, Options(), 1)
+    parameter = "by the deployment's parameter options: on_bad_row: quarantine"
+    assert outcome.reason == f"a <b>; to go on, mend it, or set such rows aside {parameter}"
+    assert (folders.failed / "a.csv.reason.txt").read_text() == f"{outcome.reason}\n"
+    assert "failed: a &lt;b\\>; to go on" in outcome_table([outcome], Artifact("package", "a", tmp_path))

@@ -29,7 +29,7 @@ def test_a_worker_that_dies_costs_no_shard(home: Path, prefect_server: str) -> N
         if artifact.kind == "scores":
             shutil.rmtree(artifact.path)
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        command = [*call, "dask.csv", "--runner", "dask", "--address", cluster.scheduler_address]
+        command = [*call, "dask.csv", "--address", cluster.scheduler_address]
         run = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, *command],
             cwd=home,

@@ -2,7 +2,19 @@ import math
 
 import pytest
 
-from tasks.words import compared, counted, duration, flat, moment, p_value, percent, seconds, signed
+from tasks.words import (
+    compared,
+    counted,
+    duration,
+    flat,
+    in_markdown,
+    in_spreadsheet,
+    moment,
+    p_value,
+    percent,
+    seconds,
+    signed,
+)
 
 NBSP = "\u00a0"
 
@@ -62,3 +74,17 @@ def test_p_is_never_rounded_to_nothing() -> None:
 
 def test_nested_parameters_get_dotted_names() -> None:
     assert dict(flat({"a": 1, "b": {"c": {"d": 2}}})) == {"a": 1, "b.c.d": 2}
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", " =1", "\t=1"])
+def test_a_cell_that_would_be_a_formula_is_shown_as_text(text: str) -> None:
+    assert in_spreadsheet(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("cell", ["a.csv", "1-2", "", None, -1, 0.5])
+def test_other_cells_stay_what_they_are(cell: object) -> None:
+    assert in_spreadsheet(cell) == cell
+
+
+def test_markdown_shows_a_text_as_it_is() -> None:
+    assert in_markdown("[a](b) <c>\n| *d* `e`") == r"\[a\](b) &lt;c\> \| \*d\* \`e\`"

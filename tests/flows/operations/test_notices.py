@@ -17,9 +17,9 @@ REFUSED = Decision(
 
 @pytest.fixture
 def emitted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The events that are emitted from now on."""
+    """The messages of the events that are emitted from now on."""
     events: list[str] = []
-    monkeypatch.setattr(notices, "emit_event", lambda event, resource, payload: events.append(event))
+    monkeypatch.setattr(notices, "emit_event", lambda event, resource, payload: events.append(payload["message"]))
     return events
 
 
@@ -27,7 +27,7 @@ def test_notice_is_given_of_a_refusal_that_is_new(store: Store, emitted: list[st
     store.root.mkdir()
     registry.record(store, REFUSED)
     notices.of_promotion(store, REFUSED)
-    assert emitted == [notices.REFUSED_PROMOTION]
+    assert emitted == ["package/b was not promoted: worse"]
     # Decided the same again, so not recorded.
     notices.of_promotion(store, replace(REFUSED, decided="2026-11-22T02:00:00Z"))
     notices.of_promotion(store, replace(REFUSED, promoted=True))
@@ -35,21 +35,16 @@ def test_notice_is_given_of_a_refusal_that_is_new(store: Store, emitted: list[st
 
 
 @pytest.mark.parametrize(
-    ("verdict", "quarantined", "events"),
+    ("verdict", "quarantined", "sentences"),
     [
         ("none", 0, []),
-        ("drifted", 0, [notices.DRIFT]),
+        ("drifted", 0, ["forms.csv has drifted: ink."]),
         ("none", 1, []),
-        ("none", 2, [notices.QUARANTINE]),
+        ("none", 2, ["Of forms.csv 2 of 1,000 rows were set aside."]),
     ],
 )
 def test_notice_is_given_of_drift_and_of_too_many_rows_set_aside(
-    tmp_path: Path,
-    emitted: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    verdict: str,
-    quarantined: int,
-    events: list[str],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verdict: str, quarantined: int, sentences: list[str]
 ) -> None:
     metrics = {
         "rows": 1000 - quarantined,
@@ -62,5 +57,11 @@ def test_notice_is_given_of_drift_and_of_too_many_rows_set_aside(
         "confusion": None,
     }
     monkeypatch.setattr(Artifact, "metrics", metrics)
-    notices.of_scores(Artifact("scores", "a", tmp_path), "forms.csv", max_quarantined=0.001)
-    assert emitted == events
+    scores = Artifact("scores", "a", tmp_path)
+    assert notices.concerns(scores, "forms.csv", max_quarantined=0.001) == sentences
+
+
+def test_one_notice_is_given_of_a_run_of_the_inbox_and_none_where_there_is_nothing(emitted: list[str]) -> None:
+    notices.of_inbox([])
+    notices.of_inbox(["Refused.", "Drifted."])
+    assert emitted == ["inbox: Refused. Drifted."]

@@ -7,6 +7,7 @@ import base64
 import re
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from typing import Any
 import httpx
 import pytest
 
+from flows.operations import deployments
 from flows.operations.daemons import alive
 from tasks.promote import promote
 from tests import making
 from tests.conftest import Chain
-from tests.flows.operating import AUTH, Operated, eventually, free_port, webhook
+from tests.flows.operating import AUTH, LOST_AFTER, Operated, eventually, free_port, webhook
 
 pytestmark = pytest.mark.operations
 
@@ -39,9 +41,10 @@ def operated(chain: Chain, database: Path, tmp_path_factory: pytest.TempPathFact
     with webhook() as (address, messages):
         operated = Operated(home, free_port(), address, messages)
         try:
-            run = operated.up()
+            options = ("--webhook", address, "--lost-after", str(LOST_AFTER))
+            run = operated.command("up", "--port", str(operated.port), *options)
             assert run.returncode == 0, run.stderr
-            assert f"up          {operated.address}\n" in run.stdout
+            check_summary(run.stdout, operated)
             yield operated
         finally:
             processes = [process for name in ("worker", "server") for process in operated.daemon(name).family()]
@@ -50,6 +53,25 @@ def operated(chain: Chain, database: Path, tmp_path_factory: pytest.TempPathFact
         assert len(processes) >= 2
         assert alive(processes) == []
         check_traces(operated)
+
+
+def check_summary(summary: str, operated: Operated) -> None:
+    """Check what `digits up` says of what holds."""
+    lines = [(line[:12].strip(), line[12:]) for line in summary.splitlines()]
+    nightly, inbox, weekly = [value for name, value in lines if name == "deployed"]
+    assert re.fullmatch(r"train/nightly: next run \w{3} \d{4}-\d\d-\d\d 02:00 CES?T", nightly)
+    assert re.fullmatch(r"score/inbox: next run \w{3} \d{4}-\d\d-\d\d \d\d:\d[05] UTC", inbox)
+    assert weekly.startswith("compare/weekly: next run Sun ")
+    data = operated.home / "data"
+    assert [line for line in lines if line[0] not in ("deployed", "logs")] == [
+        ("up", operated.address),
+        ("webhook", "127.0.0.1; --webhook none removes it"),
+        ("lost after", f"{LOST_AFTER} s without a sign of life"),
+        ("inbox", f"{data / 'inbox'}: leave files there to be scored; the answers come to {data / 'outbox'}"),
+        ("password", "asked for"),
+        ("to stop", "digits down"),
+    ]
+    assert (data / "inbox").is_dir()
 
 
 def check_traces(operated: Operated) -> None:
@@ -75,8 +97,13 @@ def fill(home: Path, names: list[str], rows: int = 200) -> None:
 def finished(operated: Operated) -> str:
     """A run of the inbox that has come to its end, with a good file and a bad one."""
     fill(operated.home, ["first.csv", "b2.csv"])
+    (operated.home / "data" / "inbox" / "link.csv").symlink_to("/etc/passwd")
     run = operated.start("score/inbox", quiet=0)
-    assert operated.final_state(run)["type"] == "COMPLETED"
+    state = operated.final_state(run)
+    assert (state["type"], state["name"]) == ("COMPLETED", "Files refused")
+    assert state["message"].startswith("Refused, and moved to failed/: 2 of 3 files: ")
+    reason = (operated.home / "data" / "failed" / "link.csv.reason.txt").read_text()
+    assert reason == "link.csv: this is not a file; expected a file; received a link\n"
     shutil.rmtree(operated.home / "data" / "failed")
     return run
 
@@ -89,7 +116,12 @@ def lost(operated: Operated, finished: str) -> str:
     assert eventually(lambda: len(operated.files("outbox")) >= 3)
     operated.kill("worker")
     assert operated.files("inbox")
-    assert operated.up().returncode == 0
+    # A deployment of ours from before, when it was another flow's.
+    leftover = {"name": "nightly", "flow_id": operated.deployment("score/inbox")["flow_id"], "tags": [deployments.TAG]}
+    operated.ask("POST", "/deployments/", json=leftover)
+    up = operated.up()
+    assert up.returncode == 0, up.stderr
+    check_summary(up.stdout, operated)
     return run
 
 
@@ -119,6 +151,11 @@ def test_every_deployment_has_its_schedule_its_limit_and_a_form(operated: Operat
     assert (refused.status_code, "7 is greater than the maximum of 1" in refused.text) == (409, True)
 
 
+def test_a_deployment_of_another_flow_before_is_removed(operated: Operated, lost: str) -> None:
+    named = operated.read("deployments", deployments={"name": {"any_": ["nightly"]}})
+    assert [deployment["id"] for deployment in named] == [operated.deployment("train/nightly")["id"]]
+
+
 def test_who_has_no_password_or_comes_from_another_page_is_refused(operated: Operated, lost: str) -> None:
     api = f"{operated.address}/api"
     filtering = f"{api}/flow_runs/filter"
@@ -128,6 +165,8 @@ def test_who_has_no_password_or_comes_from_another_page_is_refused(operated: Ope
     assert httpx.post(filtering, json={}).status_code == 403  # before the password is looked at
     assert httpx.get(f"{api}/admin/version", auth=auth).status_code == 200
     assert httpx.post(filtering, json={}, auth=auth).status_code == 403  # no token
+    rebound = httpx.get(f"{api}/admin/version", auth=auth, headers={"Host": f"elsewhere.example:{operated.port}"})
+    assert (rebound.status_code, rebound.text) == (400, "Invalid host header")
     asked = {"Access-Control-Request-Method": "POST"}
     foreign = httpx.options(filtering, headers=asked | {"Origin": "http://elsewhere.example"})
     ours = httpx.options(filtering, headers=asked | {"Origin": operated.address})
@@ -147,15 +186,22 @@ def test_up_refuses_another_password_than_that_of_the_server_that_is_up(operated
 
 def test_the_webhook_is_called_on_a_bad_file(operated: Operated, finished: str) -> None:
     def refusals() -> list[str]:
-        return [message["text"] for message in operated.messages if message["event"] == "digitflow.file.refused"]
+        return [message["text"] for message in operated.messages if message["event"] == "digitflow.inbox"]
 
     assert eventually(refusals)
-    assert refusals()[0].startswith("digitflow: digitflow.file.refused: file/b2.csv: b2.csv: ")
+    text = refusals()[0]
+    assert text.startswith("digitflow: inbox: Refused, and moved to failed/: 2 of 3 files: ")
+    assert "b2.csv" in text
+    assert "link.csv" in text
 
 
 def test_a_run_that_is_cancelled_leaves_no_process(operated: Operated, lost: str) -> None:
     run = operated.start("train/nightly")
     assert eventually(lambda: operated.read("task_runs", flow_runs={"id": {"any_": [run]}}))  # it is at work
+    second = operated.start("train/nightly")
+    time.sleep(5)  # in which the worker asks for work, and more than once
+    assert operated.state(second)["type"] in ("SCHEDULED", "PENDING")
+    operated.ask("POST", f"/flow_runs/{second}/set_state", json={"state": {"type": "CANCELLED"}, "force": True})
     operated.ask("POST", f"/flow_runs/{run}/set_state", json={"state": {"type": "CANCELLING", "name": "Cancelling"}})
     assert operated.final_state(run)["type"] == "CANCELLED"
     assert eventually(lambda: len(operated.daemon("worker").family()) == 1)
@@ -173,7 +219,7 @@ def test_the_pages_show_a_run_its_logs_and_its_artifacts(
         password = base64.b64encode(AUTH.encode()).decode()
         chromium.execute_script(f"localStorage.setItem('prefect-password', '{password}')")
         chromium.get(f"{operated.address}/runs/flow-run/{finished}")
-        shown = page(chromium, "inbox 20", "Finished in state Completed")
+        shown = page(chromium, "inbox 20", "Finished in state Files refused")
         assert "b2.csv: to failed/" in shown
         tabs = chromium.find_elements("xpath", "//*[text()='Artifacts']")
         (tab,) = [tab for tab in tabs if tab.is_displayed()]
@@ -198,6 +244,9 @@ def test_a_killed_run_is_taken_for_dead_and_a_scheduled_one_settles_its_files_on
     assert operated.files("done") == sorted([*GOOD, "first.csv"])
     assert operated.files("failed") == sorted([*BAD, *(f"{name}.reason.txt" for name in BAD)])
     operated.ask("DELETE", f"/deployments/{deployment}/schedules/{schedule['id']}")
+    # Nothing was to be ended that had ended by itself.
+    failed = {"filter": {"event": {"name": ["prefect.automation.action.failed"]}}}
+    assert operated.ask("POST", "/events/filter", json=failed)["events"] == []
 
 
 def browser(folder: Path) -> Any:

@@ -212,3 +212,8 @@ def test_charts_show_every_seed_and_the_curve_of_the_first() -> None:
     charts = leaderboard._charts(made, rows(made))
     assert [chart.count("<use") for chart in charts] == [3 + 1 + 2, 3 + 3 + 2, 3 + 3 + 2]
     assert figures.MEASURES["accuracy"] in charts[0]
+
+
+def test_a_recipe_whose_name_is_a_formula_is_shown_as_text() -> None:
+    made = comparison(fit("=1+1", right(1)))
+    assert to_csv(made).splitlines()[1].startswith("'=1+1,")

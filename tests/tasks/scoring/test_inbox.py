@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.errors import DataError
 from tasks.scoring import inbox
 from tasks.scoring.inbox import Claim, Inbox
 from tasks.scoring.inputs import tables_to_score
@@ -125,6 +126,7 @@ def test_a_file_at_which_run_after_run_ends_is_set_aside(folders: Inbox) -> None
 # SIGKILL before a certain step; `pathlib` does all of them.
 KILLED = """
 import os, pathlib, shutil, signal, sys
+from tasks.errors import DataError
 from tasks.scoring import inbox
 from tasks.scoring.inbox import Inbox
 from tasks.store import Artifact
@@ -278,3 +280,29 @@ def test_a_name_that_is_no_text_or_too_long_stops_nobody(folders: Inbox, scores:
     assert inbox.is_idle(folders, quiet=0)
     assert len(lying(folders)["failed"]) == 2
     assert len(lying(folders)["done"]) == len(lying(folders)["outbox"]) == 1
+
+
+def test_links_and_pipes_are_refused_once_and_never_read(folders: Inbox, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("a secret\n")
+    (folders.inbox / "link.csv").symlink_to(secret)
+    (folders.inbox / "dangling.csv").symlink_to(tmp_path / "nowhere")
+    (folders.inbox / "folder.csv").symlink_to(tmp_path)
+    os.mkfifo(folders.inbox / "pipe.csv")
+    names = ["dangling.csv", "folder.csv", "link.csv", "pipe.csv"]
+    assert sorted(inbox.waiting(folders, quiet=0)) == names
+    for claim in inbox.claims(folders, quiet=0):
+        with pytest.raises(DataError, match=r"this is not a file; expected a file; received a (link|pipe)") as error:
+            claim.check_file()
+        claim.refuse(str(error.value))
+    assert lying(folders) == {"failed": sorted([*names, *(f"{name}.reason.txt" for name in names)])}
+    assert secret.read_text() == "a secret\n"
+    assert inbox.is_idle(folders, quiet=0)
+
+
+def test_a_second_dangling_link_of_a_name_takes_another(folders: Inbox, tmp_path: Path) -> None:
+    for _ in range(2):
+        (folders.inbox / "a.csv").symlink_to(tmp_path / "nowhere")
+        for claim in inbox.claims(folders, quiet=0):
+            claim.refuse("a link")
+    assert lying(folders)["failed"] == ["a-2.csv", "a-2.csv.reason.txt", "a.csv", "a.csv.reason.txt"]

@@ -218,3 +218,11 @@ def test_metrics_of_another_form_are_told_with_their_place(store: Store) -> None
         match=r"manifest\.json: the metrics are not what was written; expected a valid number as half\.share",
     ):
         made.measured(Whole)
+
+
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(store: Store) -> None:
+    artifact = make(store)
+    (artifact.path / "inner/words.txt").unlink()
+    os.mkfifo(artifact.path / "inner/words.txt")
+    with pytest.raises(StoreError, match=r"words.txt: the file is not what was written; .* received no file"):
+        artifact.file("inner/words.txt")

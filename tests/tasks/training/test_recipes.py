@@ -122,3 +122,11 @@ def test_several_recipes_are_each_taken_once(tmp_path: Path) -> None:
         recipes.find_all([str(tmp_path / "a.json"), str(tmp_path / "b.json")])
     with pytest.raises(UsageError, match="no recipe is named; expected some of"):
         recipes.find_all([])
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\\u001b[2Jb", "a\\nb", "\\ud800"])
+def test_a_name_that_cannot_be_shown_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(f'{{"name": "{name}", "network": "lenet", "epochs": 1}}')
+    with pytest.raises(UsageError, match=r"mine\.json: this is no name for a recipe; expected printable text"):
+        recipes.find(str(path))
