@@ -54,8 +54,8 @@ def fit(
     """
 
     def build(draft: Draft) -> ModelMetrics:
-        training = digits.read(prepared.path / "train.parquet")
-        validation = digits.read(prepared.path / "validation.parquet")
+        training = digits.read(prepared.file("train.parquet"))
+        validation = digits.read(prepared.file("validation.parquet"))
         try:
             if judged:
                 metrics = judged.measured(ModelMetrics)

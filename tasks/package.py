@@ -42,10 +42,11 @@ def package(store: Store, model: Artifact, prepared: Artifact, *, fresh: bool = 
     """Return the package of a model. Raises: PackageError if the float32 form does not agree with Keras."""
 
     def build(draft: Draft) -> PackageMetrics:
-        training = digits.read(prepared.path / "train.parquet")
-        validation = digits.read(prepared.path / "validation.parquet")
-        fitted = load(model.file("model.keras"))
-        shutil.copyfile(model.path / "model.keras", draft.folder / "model.keras")
+        training = digits.read(prepared.file("train.parquet"))
+        validation = digits.read(prepared.file("validation.parquet"))
+        keras_file = model.file("model.keras")
+        fitted = load(keras_file)
+        shutil.copyfile(keras_file, draft.folder / "model.keras")
         checks = write_forms(fitted, training, validation, draft.folder)
         default = answering = faster_form(checks)
         if is_refitted(model):

@@ -32,15 +32,15 @@ def prepare(
         return {"dataset": dataset.name, "part": name}
 
     def build(draft: Draft) -> PreparedMetrics:
-        labelled = digits.read(dataset.path / "train.parquet")
-        left_out = quarantine.ids(validation.path / "quarantine.parquet", "train")
+        labelled = digits.read(dataset.file("train.parquet"))
+        left_out = quarantine.ids(validation.file("quarantine.parquet"), "train")
         splits = split(labelled[~np.isin(labelled.ids, left_out)], validation_share, split_seed)
         digits.write(draft.folder / "train.parquet", splits.train, about("train"))
         digits.write(draft.folder / "validation.parquet", splits.validation, about("validation"))
         test_rows = None
-        if (dataset.path / "test.parquet").exists():
+        if test := dataset.file_if_any("test.parquet"):
             with digits.Writer(draft.folder / "test.parquet", about("test")) as writer:
-                for batch in digits.batches(dataset.path / "test.parquet"):
+                for batch in digits.batches(test):
                     writer.write(batch)
             test_rows = writer.rows
         metrics = PreparedMetrics(len(splits.train), len(splits.validation), test_rows)

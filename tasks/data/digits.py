@@ -213,9 +213,9 @@ def read(path: Path) -> Digits:
     return concatenate(batches(path))
 
 
-def read_labelled(path: Path) -> Digits | None:
+def read_labelled(path: Path | None) -> Digits | None:
     """Return all digits of a file, if there is one and every digit in it has a label. Raises: as `batches`."""
-    digits = read(path) if path.exists() else None
+    digits = read(path) if path else None
     return digits if digits is not None and digits.labels is not None else None
 
 

@@ -165,8 +165,8 @@ def _new_images(store: Store, champion: Artifact, prepared: Artifact) -> Digits:
 
     On those that it was fitted on, it would look better than it is.
     """
-    validation = digits.read(prepared.path / "validation.parquet")
+    validation = digits.read(prepared.file("validation.parquet"))
     learned = next(name for name in champion.manifest().inputs if name.startswith("prepared/"))
-    train = digits.read(store.get(learned).path / "train.parquet")
+    train = digits.read(store.get(learned).file("train.parquet"))
     is_known = np.isin(digits.fingerprints(validation.images), digits.fingerprints(train.images))
     return validation[~is_known]

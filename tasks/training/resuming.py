@@ -78,8 +78,8 @@ def append_epoch(path: Path, number: int, logs: Mapping[str, float]) -> None:
         writer.writerow(line)
 
 
-def read_history(path: Path) -> list[Epoch]:
-    """Read the learning curve of a fit; it has no epochs where there is no file.
+def read_history(path: Path | None) -> list[Epoch]:
+    """Read the learning curve of a fit; it has no epochs where there is no file, as for a combined model.
 
     Each epoch has its number (`epoch`, from 1), loss, accuracy, what it cost in cpu_seconds and wall_seconds and, where
     it was judged, val_loss and val_accuracy.
@@ -109,9 +109,9 @@ def best_epoch(history: Sequence[Epoch]) -> int:
     return int(best["epoch"])
 
 
-def _lines(path: Path) -> list[dict[str, str]]:
+def _lines(path: Path | None) -> list[dict[str, str]]:
     """Read the whole lines of a learning curve."""
-    if not path.exists():
+    if path is None or not path.exists():
         return []
     with path.open(newline="") as file:
         return [line for line in csv.DictReader(file) if None not in line.values()]
