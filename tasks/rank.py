@@ -123,14 +123,14 @@ def _notes(recipe: Recipe, fitted: ModelMetrics, evaluation: Evaluation, int8: F
     notes = []
     if recipe.members > 1:
         notes.append(f"{recipe.members} members")
-    if recipe.patience and fitted.epochs < recipe.epochs:
+    if recipe.patience and 0 < fitted.epochs < recipe.epochs:  # members have stopped by themselves
         notes.append(f"stopped early, at {fitted.epochs} of {recipe.epochs} epochs")
     overfitting = evaluation.overfitting
     if overfitting.verdict != "none":
         begins = f" from epoch {overfitting.begins}" if overfitting.begins else ""
         notes.append(f"overfits{begins} ({points(overfitting.gap)})")
     if not int8.accepted:
-        notes.append("int8 refused, it loses too much")
+        notes.append("int8 refused, it loses accuracy")
     return notes
 
 

@@ -19,14 +19,13 @@ import numpy as np
 
 from tasks.data import digits
 from tasks.data.digits import Digits
-from tasks.judging.statistics import mcnemar, p_by_group, p_first_higher
+from tasks.judging.statistics import LEVEL, mcnemar, p_by_group, p_first_higher
 from tasks.models.packaged import PackageMetrics, judged_model
 from tasks.models.scorer import Scorer
 from tasks.store import Artifact, Store
 from tasks.words import p_value
 
 LEAST_IMAGES = 50  # fewer can tell nothing
-LEVEL = 0.05  # a p below it is beyond noise
 
 
 @dataclass(frozen=True)
@@ -97,11 +96,7 @@ def agreement(package: Artifact) -> GateCheck:
     """Check that the form that scores answers as Keras does; packaging has measured it."""
     metrics = package.measured(PackageMetrics)
     form = metrics.forms[metrics.default]
-    because = (
-        f"{metrics.default} gives {form.agreement:.2%} the same answers as Keras and loses "
-        f"{form.loss_points:.2f} points of accuracy"
-    )
-    return GateCheck("package", form.accepted, because)
+    return GateCheck("package", form.accepted, f"{metrics.default} {form}")
 
 
 def held_against(

@@ -1,9 +1,11 @@
 """The files that a killed fit goes on from: its checkpoint, its learning curve, the weights of its best epoch."""
 
 import csv
+import errno
 import io
 import json
 import logging
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +23,14 @@ WEIGHTS, METADATA = "latest.weights.h5", "training_metadata.json"
 STEPS = "optimizer/vars/0"  # Keras's counter of the steps that an optimizer has made
 
 Epoch = dict[str, float]
+
+
+def check_space(folder: Path, model: "keras.Model") -> None:
+    """Raise OSError where a disk has no room for a checkpoint and the best weights: HDF5 may crash where it is full."""
+    # Four bytes a weight, thrice with what an optimizer keeps of it, and twice that for what is being replaced.
+    needed = 6 * 4 * model.count_params() + 1_000_000
+    if shutil.disk_usage(folder).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def mend_checkpoint(folder: Path, steps: int) -> int:

@@ -41,7 +41,11 @@ FIRST = Decision("package/1", None, True, "it is the first", {}, registry.now())
         ("model", "history.csv", lambda made: evaluate(made.store, made.model, made.prepared, fresh=True)),
         ("prepared", "train.parquet", lambda made: package(made.store, made.model, made.prepared, fresh=True)),
         ("model", "model.keras", lambda made: package(made.store, made.model, made.prepared, fresh=True)),
-        ("prepared", "validation.parquet", lambda made: gate.judge(made.store, made.package, made.package, made.prepared)),
+        (
+            "prepared",
+            "validation.parquet",
+            lambda made: gate.judge(made.store, made.package, made.package, made.prepared),
+        ),
         ("evaluation", "pictures.npz", lambda made: conclude(made.store, made.evaluation, made.package, FIRST)),
         ("prepared", "test.parquet", lambda made: score(made.store, made.package, made.prepared)),
     ],
