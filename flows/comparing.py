@@ -60,7 +60,7 @@ def compare(
     dataset = ingest(store, data, config, fresh=fresh)
     validation = validate(store, dataset, limits=Limits(bad_rows=max_bad_rows), fresh=fresh)
     prepared = prepare(store, dataset, validation, fresh=fresh)
-    if refit and not digits.read_labelled(prepared.path / "test.parquet"):
+    if refit and not digits.read_labelled(prepared.file_if_any("test.parquet")):
         raise UsageError("there is no test part with labels to report on", remedy="compare without --refit")
     outcomes = run_all(contend, [(store, prepared, recipe, refit, fresh) for recipe in entrants], workers=workers)
     contenders = [outcome for outcome in outcomes if isinstance(outcome, Contender)]

@@ -37,8 +37,8 @@ def conclude(
 
     def build(draft: Draft) -> dict[str, Any]:
         figures = evaluation.measured(Evaluation)
-        pictures = Pictures.read(evaluation.path / "pictures.npz")
-        epochs = resuming.read_history(store.root / figures.judged / "history.csv")
+        pictures = Pictures.read(evaluation.file("pictures.npz"))
+        epochs = resuming.read_history(store.get(figures.judged).file_if_any("history.csv"))
         ancestors = [artifact for artifact in lineage(store, evaluation).values() if artifact]
         context = _context(ancestors)
         page = report.render(figures, pictures, epochs, context, promotion)

@@ -51,8 +51,8 @@ def evaluate(store: Store, model: Artifact, prepared: Artifact, *, fresh: bool =
     def build(draft: Draft) -> Evaluation:
         twin = judged_twin(store, model)
         fitted = load(twin.file("model.keras"))
-        training = digits.read(prepared.path / "train.parquet")
-        validation = digits.read(prepared.path / "validation.parquet")
+        training = digits.read(prepared.file("train.parquet"))
+        validation = digits.read(prepared.file("validation.parquet"))
         answer = functools.partial(predict, fitted)
         answered = Answers.to(validation, answer(validation.images))
         evaluation = measure(
@@ -60,8 +60,8 @@ def evaluate(store: Store, model: Artifact, prepared: Artifact, *, fresh: bool =
             answered,
             validation,
             training,
-            digits.read_labelled(prepared.path / "test.parquet"),
-            resuming.read_history(twin.path / "history.csv"),
+            digits.read_labelled(prepared.file_if_any("test.parquet")),
+            resuming.read_history(twin.file_if_any("history.csv")),
             refitted=is_refitted(model),
             name=twin.name,
         )

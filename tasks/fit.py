@@ -54,8 +54,8 @@ def fit(
     """
 
     def build(draft: Draft) -> ModelMetrics:
-        training = digits.read(prepared.path / "train.parquet")
-        validation = digits.read(prepared.path / "validation.parquet")
+        training = digits.read(prepared.file("train.parquet"))
+        validation = digits.read(prepared.file("validation.parquet"))
         try:
             if judged:
                 metrics = judged.measured(ModelMetrics)
@@ -66,6 +66,7 @@ def fit(
             if watch:
                 shutil.rmtree(draft.scratch, ignore_errors=True)
             raise
+        resuming.check_space(draft.folder, model)
         model.save(draft.folder / "model.keras")
         shutil.copyfile(draft.scratch / HISTORY, draft.folder / HISTORY)
         history = resuming.read_history(draft.folder / HISTORY)
@@ -173,6 +174,7 @@ def _callbacks(
 
     def end_epoch(epoch: int, logs: dict[str, float]) -> None:
         _check_loss(logs)
+        resuming.check_space(scratch, model)
         if early:
             early.record(model, epoch + 1, logs["val_cross_entropy"])
             model.stop_training = early.exhausted

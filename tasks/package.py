@@ -1,13 +1,15 @@
 """Stage 6, package: the model in the forms that score, each checked against Keras's own answers.
 
-Makes a `package`: model.keras, float32.tflite and int8.tflite. A form that loses more accuracy than LOSS_LIMIT is
-refused: without int8 the package scores in float32, and where float32 is refused there is no package. That of a
-refitted model also has judged.tflite, its judged twin, which answers for it when packages are compared. With it goes
-what scoring needs to be trusted: how its confidence is calibrated, and profile.json, what it has learned from.
+Makes a `package`: model.keras, float32.tflite and int8.tflite. A form that loses accuracy beyond noise (McNemar's test,
+one-sided, on the validation images) is refused: without int8 the package scores in float32, and where float32 is
+refused there is no package. That of a refitted model also has judged.tflite, its judged twin, which answers for it when
+packages are compared. With it goes what scoring needs to be trusted: how its confidence is calibrated, profile.json,
+what its images are like, and learned.npy, the fingerprints of all that it has learned from.
 """
 
 import json
 import logging
+import math
 import shutil
 import time
 from pathlib import Path
@@ -21,10 +23,10 @@ from tasks.errors import PackageError
 from tasks.judging import calibration, drift
 from tasks.judging.calibration import Calibration
 from tasks.judging.drift import Profile
-from tasks.judging.statistics import softmax
+from tasks.judging.statistics import LEVEL, mcnemar, softmax
 from tasks.models.fitted import is_refitted, judged_twin, load, predict
 from tasks.models.forms import float32_form, int8_form
-from tasks.models.packaged import FLOAT32, INT8, JUDGED, PROFILE, FormCheck, PackageMetrics
+from tasks.models.packaged import FLOAT32, INT8, JUDGED, LEARNED, PROFILE, FormCheck, PackageMetrics
 from tasks.models.scorer import Scorer
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOSS_LIMIT = 0.05  # points of accuracy
 TYPICAL_IMAGES = 1000  # enough for the ranges of the activations to settle
 
 
@@ -42,10 +43,11 @@ def package(store: Store, model: Artifact, prepared: Artifact, *, fresh: bool = 
     """Return the package of a model. Raises: PackageError if the float32 form does not agree with Keras."""
 
     def build(draft: Draft) -> PackageMetrics:
-        training = digits.read(prepared.path / "train.parquet")
-        validation = digits.read(prepared.path / "validation.parquet")
-        fitted = load(model.file("model.keras"))
-        shutil.copyfile(model.path / "model.keras", draft.folder / "model.keras")
+        training = digits.read(prepared.file("train.parquet"))
+        validation = digits.read(prepared.file("validation.parquet"))
+        keras_file = model.file("model.keras")
+        fitted = load(keras_file)
+        shutil.copyfile(keras_file, draft.folder / "model.keras")
         checks = write_forms(fitted, training, validation, draft.folder)
         default = answering = faster_form(checks)
         if is_refitted(model):
@@ -55,13 +57,15 @@ def package(store: Store, model: Artifact, prepared: Artifact, *, fresh: bool = 
             (draft.folder / JUDGED).write_bytes(convert(default, twin, training))
         calibrated, profile = measure_confidence(draft.folder / answering, training, validation)
         (draft.folder / PROFILE).write_text(json.dumps(profile.as_json()) + "\n", encoding="utf-8")
+        learned = digits.concatenate([training, validation]) if is_refitted(model) else training
+        np.save(draft.folder / LEARNED, np.unique(digits.fingerprints(learned.images)))
         return PackageMetrics(default, checks, is_refitted(model), calibrated)
 
     return store.make("package", build, code=__name__, parameters={}, inputs=[model, prepared], fresh=fresh)
 
 
 def write_forms(fitted: "keras.Model", training: Digits, validation: Digits, folder: Path) -> dict[str, FormCheck]:
-    """Write the forms of a model into a folder, except those that lose too much; return the check of each.
+    """Write the forms of a model into a folder, except those that lose accuracy beyond noise; return the check of each.
 
     Raises: PackageError if the float32 form does.
     """
@@ -73,12 +77,13 @@ def write_forms(fitted: "keras.Model", training: Digits, validation: Digits, fol
         checks[name] = check = check_form(form, validation, labels)
         if check.accepted:
             continue
-        lost = f"{check.loss_points:.2f} points of accuracy lost, {LOSS_LIMIT} allowed"
         if name == FLOAT32:
             raise PackageError(
-                "the packaged model does not agree with Keras", file=name, received=lost, remedy="report this as a bug"
+                "the packaged model does not agree with Keras",
+                received=f"{name}, which {check}",
+                remedy="report this as a bug",
             )
-        log.warning("%s refused (%s); the package scores in float32", name, lost)
+        log.warning("%s refused, it %s; the package scores in float32", name, check)
         form.unlink()
     return checks
 
@@ -99,13 +104,16 @@ def check_form(form: Path, validation: Digits, labels: np.ndarray) -> FormCheck:
     answers = scorer.probabilities(validation.images).argmax(axis=1)
     seconds = time.process_time() - started
     truth = validation.known_labels
-    loss = 100 * float((labels == truth).mean() - (answers == truth).mean())
+    paired = mcnemar(answers == truth, labels == truth)
+    # Even if Keras alone were right wherever the two differ, fewer images than these could be chance.
+    least = math.ceil(math.log2(1 / LEVEL))
     return FormCheck(
         bytes=form.stat().st_size,
         images_per_cpu_second=round(len(validation) / seconds),
         agreement=float((answers == labels).mean()),
-        loss_points=round(loss, 4),
-        accepted=loss <= LOSS_LIMIT,
+        loss_points=round(100 * (paired.only_second - paired.only_first) / len(truth), 4),
+        least_points=round(100 * least / len(truth), 4),
+        accepted=paired.p_first_worse >= LEVEL,
     )
 
 

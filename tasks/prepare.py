@@ -11,8 +11,10 @@ import numpy as np
 from tasks.data import digits, quarantine
 from tasks.data.digits import Digits
 from tasks.data.metrics import PreparedMetrics
+from tasks.errors import DataError
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store
+from tasks.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -32,15 +34,15 @@ def prepare(
         return {"dataset": dataset.name, "part": name}
 
     def build(draft: Draft) -> PreparedMetrics:
-        labelled = digits.read(dataset.path / "train.parquet")
-        left_out = quarantine.ids(validation.path / "quarantine.parquet", "train")
+        labelled = digits.read(dataset.file("train.parquet"))
+        left_out = quarantine.ids(validation.file("quarantine.parquet"), "train")
         splits = split(labelled[~np.isin(labelled.ids, left_out)], validation_share, split_seed)
         digits.write(draft.folder / "train.parquet", splits.train, about("train"))
         digits.write(draft.folder / "validation.parquet", splits.validation, about("validation"))
         test_rows = None
-        if (dataset.path / "test.parquet").exists():
+        if test := dataset.file_if_any("test.parquet"):
             with digits.Writer(draft.folder / "test.parquet", about("test")) as writer:
-                for batch in digits.batches(dataset.path / "test.parquet"):
+                for batch in digits.batches(test):
                     writer.write(batch)
             test_rows = writer.rows
         metrics = PreparedMetrics(len(splits.train), len(splits.validation), test_rows)
@@ -66,19 +68,24 @@ class Splits:
 
 
 def split(labelled: Digits, validation_share: float, seed: int) -> Splits:
-    """Split digits at random, stratified by class; the same seed gives the same split.
+    """Split digits by a digest of each image, keyed by the seed: an image stays in its part, whatever comes with it.
 
-    A digit for validation of whose image there is an exact copy for training is left out: it would judge nothing.
+    So copies are in the same part, and a model is never judged by what an earlier one has learned from, though rows
+    are added or come in another order. The parts are those of a draw at random: a share of the n images of a class are
+    for validation, with a standard deviation of √(n · share · (1 − share)) images.
     Order and ids are kept, so that a row of the source is found again.
+    Raises: DataError if there are too few different images for two parts.
     """
-    from sklearn.model_selection import train_test_split
-
-    train_rows, validation_rows = train_test_split(
-        np.arange(len(labelled)), test_size=validation_share, stratify=labelled.known_labels, random_state=seed
-    )
-    train, validation = labelled[np.sort(train_rows)], labelled[np.sort(validation_rows)]
-    copied = np.isin(digits.fingerprints(validation.images), digits.fingerprints(train.images))
-    return Splits(train, validation[~copied])
+    drawn = digits.fingerprints(labelled.images, key=str(seed).encode())
+    judges = drawn < validation_share * 2.0**64
+    if judges.all() or not judges.any():
+        raise DataError(
+            "there are too few different images to learn from and to judge by",
+            expected="some dozens of each digit",
+            received=counted(len(np.unique(drawn)), "different image"),
+            remedy="add more digits",
+        )
+    return Splits(labelled[~judges], labelled[judges])
 
 
 prepare_stage = stage(prepare)

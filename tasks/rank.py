@@ -77,7 +77,7 @@ def _comparison(
     source = dataset.manifest().source["data"]
     recipes = [contender.recipe.name for contender in contenders] + [failure.recipe for failure in failures]
     names = list(dict.fromkeys(recipes))
-    test = digits.read_labelled(prepared.path / "test.parquet")
+    test = digits.read_labelled(prepared.file_if_any("test.parquet"))
     return Comparison(
         title=f"{len(names)} recipes on {Path(source).name}",
         source=source,
@@ -102,7 +102,7 @@ def _fit(contender: Contender, test: Digits | None) -> Fit:
         recipe=contender.recipe.name,
         seed=contender.recipe.seed,
         model=contender.model.name,
-        right=answers.read(contender.evaluation.path / "answers.parquet").right,
+        right=answers.read(contender.evaluation.file("answers.parquet")).right,
         loss=evaluation.loss,
         robust=evaluation.robustness.mean,
         test=_counts(evaluation.test),
@@ -114,7 +114,7 @@ def _fit(contender: Contender, test: Digits | None) -> Fit:
         parameters=fitted.parameters,
         int8_bytes=int8.bytes if int8.accepted else None,
         rate=packed.forms[packed.default].images_per_cpu_second,
-        history=resuming.read_history(contender.model.path / "history.csv"),
+        history=resuming.read_history(contender.model.file_if_any("history.csv")),
         notes=_notes(contender.recipe, fitted, evaluation, int8),
     )
 
@@ -123,14 +123,14 @@ def _notes(recipe: Recipe, fitted: ModelMetrics, evaluation: Evaluation, int8: F
     notes = []
     if recipe.members > 1:
         notes.append(f"{recipe.members} members")
-    if recipe.patience and fitted.epochs < recipe.epochs:
+    if recipe.patience and 0 < fitted.epochs < recipe.epochs:  # members have stopped by themselves
         notes.append(f"stopped early, at {fitted.epochs} of {recipe.epochs} epochs")
     overfitting = evaluation.overfitting
     if overfitting.verdict != "none":
         begins = f" from epoch {overfitting.begins}" if overfitting.begins else ""
         notes.append(f"overfits{begins} ({points(overfitting.gap)})")
     if not int8.accepted:
-        notes.append("int8 refused, it loses too much")
+        notes.append("int8 refused, it loses accuracy")
     return notes
 
 

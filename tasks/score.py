@@ -16,8 +16,8 @@ from tasks.store import Artifact, Store
 
 def score(store: Store, package: Artifact, prepared: Artifact, *, fresh: bool = False) -> Artifact | None:
     """Score the test part; return None where the source has none."""
-    test = prepared.path / "test.parquet"
-    if not test.exists():
+    test = prepared.file_if_any("test.parquet")
+    if not test:
         return None
     tables = tables_in(test)
     planned = scores.plan(store, package, tables, Options(), taken_from=[prepared], fresh=fresh)

@@ -2,7 +2,9 @@
 
 import contextlib
 import ctypes
+import errno
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ MNIST_MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
+PREFECT_BYTES = 5_000_000  # its database, when new, and its log of writing
 
 
 @dataclass(frozen=True)
@@ -91,14 +94,18 @@ def share_memory() -> None:
 def make_home(settings: Settings) -> None:
     """Make the folder that Prefect keeps its state in; Prefect itself makes none above it.
 
-    Raises: StoreError if it cannot be made.
+    Raises: StoreError if it cannot be made, or its disk is full.
     """
     try:
-        Path(os.environ.get("PREFECT_HOME") or settings.home / ".prefect").mkdir(parents=True, exist_ok=True)
+        folder = Path(os.environ.get("PREFECT_HOME") or settings.home / ".prefect")
+        folder.mkdir(parents=True, exist_ok=True)
+        # Where its database cannot grow, Prefect tries for minutes.
+        if shutil.disk_usage(folder).free < PREFECT_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
     except OSError as error:
         raise StoreError(
-            "the folder for Prefect's state cannot be made",
+            "Prefect cannot keep its state here",
             file=str(error.filename),
             received=error.strerror,
-            remedy="mend the permissions, or set DIGITS_HOME to another folder",
+            remedy="free space, mend the permissions, or set DIGITS_HOME to another folder",
         ) from error

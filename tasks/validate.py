@@ -42,7 +42,7 @@ def validate(store: Store, dataset: Artifact, *, limits: Limits = LIMITS, fresh:
     """
 
     def build(draft: Draft) -> ValidationMetrics:
-        rejected = quarantine.read(dataset.path / "rejected.parquet")
+        rejected = quarantine.read(dataset.file("rejected.parquet"))
         judgement = judge(profiles_of(dataset), rejected, limits, draft.folder / "data_docs")
         quarantine.write(draft.folder / "quarantine.parquet", judgement.quarantined)
         checks = json.dumps([asdict(check) for check in judgement.checks], indent=2)
@@ -84,13 +84,13 @@ def profiles_of(dataset: Artifact) -> dict[str, Profile]:
     import pandas as pd
 
     counts = dataset.measured(DatasetMetrics)
-    rejected = pd.read_parquet(dataset.path / "rejected.parquet")
+    rejected = pd.read_parquet(dataset.file("rejected.parquet"))
     profiles = {}
     held_out: set[str] = set()  # images of the test part, which comes first
     for split, count in (("test", counts.test), ("train", counts.train)):
         if not count:
             continue
-        path = dataset.path / f"{split}.parquet"
+        path = dataset.file(f"{split}.parquet")
         frame = frame_of(digits.batches(path), rejected[rejected["part"] == split], held_out)
         held_out = set(_readable(frame)["image"])
         about = digits.about(path)

@@ -1,5 +1,6 @@
 """The commands about artifacts of any kind: artifacts, show, verify."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import chain
@@ -36,11 +37,15 @@ def artifacts(
 
 def show(
     artifact_id: Annotated[str, typer.Argument(metavar="ID", help="An id, the beginning of one, or kind/id.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole manifest, as JSON.")] = False,
 ) -> None:
     """Show an artifact as YAML: how it was made, from what up to the source file, and what it holds."""
     store = open_store()
     artifact = store.get(artifact_id)
     manifest = asdict(artifact.manifest())
+    if as_json:
+        print(json.dumps(manifest, indent=2, ensure_ascii=False))
+        return
     files = {name: f"{naturalsize(file['bytes'])}, sha256 {file['sha256']}" for name, file in manifest["files"].items()}
     ancestors = {artifact.name: artifact, **lineage(store, artifact)}
     outline = {
@@ -51,7 +56,7 @@ def show(
         "decisions": decisions_about(store, artifact),
         "lineage": {name: _origin(ancestor) if ancestor else "gone" for name, ancestor in ancestors.items()},
     }
-    display(_yaml({name: value for name, value in outline.items() if value}))
+    display(_yaml({name: _summary(value) for name, value in outline.items() if value}))
 
 
 def verify() -> None:
@@ -72,6 +77,7 @@ def verify() -> None:
     print(f"{counted(len(store.all()), 'artifact')} verified: nothing is damaged or missing")
 
 
+LONGEST = 10  # numbers of a list that `show` prints
 COMMANDS = (artifacts, show, verify)
 
 
@@ -81,7 +87,8 @@ def _age_size_origin(artifact: Artifact) -> tuple[str, str, str]:
         manifest = artifact.manifest()
     except StoreError:
         return ("", "", "damaged: the manifest cannot be read")
-    origin = ", ".join(manifest.inputs) or str(manifest.source.get("data", ""))
+    # Scores name what they are of before the package, which is the same for many.
+    origin = ", ".join(filter(None, [str(manifest.source.get("data", "")), *manifest.inputs]))
     return (age(manifest.created), naturalsize(manifest.size), origin)
 
 
@@ -92,6 +99,17 @@ def _origin(artifact: Artifact) -> str:
     names = [f"{file['path']} sha256 {file['sha256']}" if "sha256" in file else file["path"] for file in files[:3]]
     rest = [counted(len(files) - 3, "more file")] if len(files) > 3 else []
     return f"from {', '.join([*manifest.inputs, *names, *rest])}"
+
+
+def _summary(value: Any) -> Any:
+    """Return a value with long lists of numbers and tables cut to what they are; `--json` has all of it."""
+    if isinstance(value, Mapping):
+        return {name: _summary(inner) for name, inner in value.items()}
+    if isinstance(value, list) and len(value) > LONGEST and not any(isinstance(inner, str) for inner in value):
+        if all(isinstance(inner, int | float) for inner in value):
+            return f"{len(value)} numbers from {min(value):.4g} to {max(value):.4g}"
+        return f"{len(value)} entries"
+    return value
 
 
 def _yaml(values: Mapping[str, Any]) -> str:

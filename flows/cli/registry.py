@@ -226,14 +226,15 @@ def _disagreements(difference: "Difference") -> str:
     from tasks.registry.difference import SHOWN
 
     apart = len(difference.disagreements.images)
+    new = f"of the {counted(difference.compared, 'image')} that neither has learned from"
     if not difference.compared:
-        return f"{'images':<11} none that both were judged on"
+        return f"{'images':<11} there are none that neither has learned from"
     if not apart:
-        return f"{'images':<11} all {difference.compared:,} that both were judged on are answered alike"
+        return f"{'images':<11} {new}, all are answered alike"
     paired = difference.paired
     shown = f"; the picture shows {SHOWN}" if apart > SHOWN else ""
     return (
-        f"{'images':<11} {apart:,} of {difference.compared:,} are answered differently: "
+        f"{'images':<11} {new}, {apart:,} {'is' if apart == 1 else 'are'} answered differently: "
         f"{paired.only_first:,} only {difference.first.model.id} reads right, "
         f"{paired.only_second:,} only {difference.second.model.id} (McNemar's p {paired.p:.2g}){shown}"
     )

@@ -42,6 +42,7 @@ def score_summary(scores: Artifact, output: str | None, seconds: float) -> str:
     lines = {
         "rows": _rows(metrics, seconds),
         "classes": "  ".join(f"{label}: {count:,}" for label, count in enumerate(metrics.class_counts)),
+        "learned": _learned(metrics),
         "accuracy": _known(metrics),
         "review": _review(metrics),
         "drift": str(metrics.drift),
@@ -98,7 +99,7 @@ def _package(package: Artifact) -> str:
     refused = [name for name, check in metrics.forms.items() if not check.accepted]
     return (
         f"{metrics.default}, {percent(agreement)} the same answers as Keras"
-        f"{''.join(f'; {name} refused, it loses too much' for name in refused)}"
+        f"{''.join(f'; {name} refused, it loses accuracy' for name in refused)}"
     )
 
 
@@ -106,6 +107,16 @@ def _rows(metrics: "ScoresMetrics", seconds: float) -> str:
     rate = f", {metrics.rows / seconds:,.0f} a second" if seconds else ", found, nothing to do"
     aside = f"; {metrics.quarantined:,} set aside in quarantine.csv" if metrics.quarantined else ""
     return f"{metrics.rows:,}{rate}{aside}"
+
+
+def _learned(metrics: "ScoresMetrics") -> str | None:
+    """Return how many of the images the model has learned from: what it says of those, it knows by heart."""
+    if not metrics.learned:
+        return None
+    share = percent(metrics.learned / metrics.rows)
+    return (
+        f"{metrics.learned:,} ({share}) of the images, which the model has learned from: no accuracy is given of these"
+    )
 
 
 def _known(metrics: "ScoresMetrics") -> str | None:
@@ -119,10 +130,11 @@ def _known(metrics: "ScoresMetrics") -> str | None:
 
 
 def _review(metrics: "ScoresMetrics") -> str:
-    """Return how many a person should look at, and what validation says of the others."""
+    """Return how many a person should look at, and what validation says of the others, if it says anything."""
     review, expected = metrics.review, metrics.expected
     share = f" ({percent(review / metrics.rows)})" if metrics.rows else ""
+    line = f"{review:,}{share} to look at{', in review.csv' if review else ''}"
+    if not expected:
+        return line
     wrong, at_most = percent(expected.wrong), percent(expected.wrong_at_most)
-    promise = f"among the others {wrong} are expected to be wrong, at most {at_most}"
-    where = ", in review.csv" if review else ""
-    return f"{review:,}{share} to look at{where}; {promise}, as measured on validation"
+    return f"{line}; among the others {wrong} are expected to be wrong, at most {at_most}, as measured on validation"

@@ -213,16 +213,17 @@ def read(path: Path) -> Digits:
     return concatenate(batches(path))
 
 
-def read_labelled(path: Path) -> Digits | None:
+def read_labelled(path: Path | None) -> Digits | None:
     """Return all digits of a file, if there is one and every digit in it has a label. Raises: as `batches`."""
-    digits = read(path) if path.exists() else None
+    digits = read(path) if path else None
     return digits if digits is not None and digits.labels is not None else None
 
 
-def fingerprints(images: np.ndarray) -> np.ndarray:
+def fingerprints(images: np.ndarray, key: bytes = b"") -> np.ndarray:
     """Return for each image a number that only the very same image has; uint8 (n, 28, 28) to uint64 (n,).
 
+    key: with another one, of up to 64 bytes, the same images have other numbers.
     The first 64 bits of BLAKE2b: among a million images, two different ones share it once in 37 million trials.
     """
-    digests = (hashlib.blake2b(image, digest_size=8).digest() for image in np.ascontiguousarray(images))
+    digests = (hashlib.blake2b(image, digest_size=8, key=key).digest() for image in np.ascontiguousarray(images))
     return np.frombuffer(b"".join(digests), np.uint64)

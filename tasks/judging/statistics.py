@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+LEVEL = 0.05  # a p below it is beyond noise
 Z = 1.959963984540054  # the normal distribution's quantile that leaves 2.5 % on either side
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -67,14 +68,22 @@ def start_tensorflow() -> None:
 def load(path: Path) -> "keras.Model":
     """Load the model of a .keras file. Keras's safe mode refuses code inside it (Lambda layers).
 
-    Raises: PackageError for another ending: in HDF5 a model may hold pickled code.
+    Raises: PackageError if it cannot be opened, or has another ending: in HDF5 a model may hold pickled code.
     """
     if path.suffix != ".keras":
         raise PackageError("a model of this kind is not opened", file=path.name, expected="a .keras file")
     start_tensorflow()
     import keras
 
-    return keras.models.load_model(path, compile=False, safe_mode=True)
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, OSError, BadZipFile) as error:
+        raise PackageError(
+            "the model cannot be opened",
+            file=path.name,
+            expected="a whole .keras file without code of its own, which a Lambda layer is",
+            received=str(error)[:200],
+        ) from error
 
 
 def predict(model: "keras.Model", images: np.ndarray) -> np.ndarray:

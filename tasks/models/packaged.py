@@ -5,9 +5,10 @@ from pathlib import Path
 
 from tasks.judging.calibration import Calibration
 from tasks.store import Artifact
+from tasks.words import percent, points
 
 FLOAT32, INT8, JUDGED = "float32.tflite", "int8.tflite", "judged.tflite"
-PROFILE = "profile.json"
+PROFILE, LEARNED = "profile.json", "learned.npy"
 
 
 @dataclass(frozen=True)
@@ -16,14 +17,25 @@ class FormCheck:
 
     agreement: share of the images that get the same label. loss_points: points of accuracy below Keras's; the accuracy
         itself is not kept: that of a refitted model, which has learned these images, would mislead.
-    accepted: False for a form that loses too much and is not in the package.
+    least_points: the smallest loss, in points, that so many images could show beyond noise.
+    accepted: False for a form that loses accuracy beyond noise and is not in the package.
+    As a text it is what the form does, in words.
     """
 
     bytes: int
     images_per_cpu_second: int
     agreement: float
     loss_points: float
+    least_points: float
     accepted: bool
+
+    def __str__(self) -> str:
+        change = f"{'loses' if self.loss_points > 0 else 'gains'} {points(abs(self.loss_points) / 100)} of accuracy"
+        return (
+            f"gives {percent(self.agreement)} the same answers as Keras and "
+            f"{change if self.loss_points else 'loses no accuracy'}; "
+            f"a loss below {points(self.least_points / 100)} could not be shown"
+        )
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.data.digits import CLASSES, SIDE
+from tasks.errors import PackageError
 from tasks.judging.statistics import softmax
 from tasks.silence import silence
 
@@ -19,11 +20,31 @@ class Scorer:
     """
 
     def __init__(self, model: Path | bytes, *, threads: int = 2, temperature: float = 1) -> None:
-        """model: a .tflite file of a package, or its content. temperature: what the logits are divided by."""
+        """model: a .tflite file of a package, or its content. temperature: what the logits are divided by.
+
+        Raises: PackageError if it is none.
+        """
         from ai_edge_litert.interpreter import Interpreter
 
         source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
-        self._interpreter = Interpreter(**source, num_threads=threads)
+        name = "the model" if isinstance(model, bytes) else str(model)
+        try:
+            self._interpreter = Interpreter(**source, num_threads=threads)
+        except ValueError as error:
+            raise PackageError(
+                "the model cannot be read", file=name, expected="a .tflite file of a package", received=str(error)
+            ) from error
+        shapes = [
+            tensors[0]["shape"].tolist() if len(tensors) == 1 else [len(tensors), "tensors"]
+            for tensors in (self._interpreter.get_input_details(), self._interpreter.get_output_details())
+        ]
+        if [shape[1:] for shape in shapes] != [[SIDE, SIDE, 1], [CLASSES]]:
+            raise PackageError(
+                "the model is not one of digits",
+                file=name,
+                expected=f"images of {SIDE} x {SIDE} x 1 in and {CLASSES} logits out",
+                received=f"{shapes[0]} in and {shapes[1]} out",
+            )
         self._temperature = temperature
         self._rows = 0
 

@@ -161,7 +161,7 @@ def _leftovers(store: Store, old: datetime, young: datetime) -> Iterator[Garbage
         limit = min(old, young) if is_elsewhere(path) else young
         if used < limit and not is_alive(path):
             yield _garbage("leftover", f".drafts/{path.name}", path, used)
-    for path in sorted([*store.root.glob(".standard-input-*"), *store.root.glob(".*.draft"), *store.lost()]):
+    for path in sorted([*store.root.glob(".*.draft"), *store.lost()]):
         used = _last_written(path)
         if used < young:
             yield _garbage("leftover", path.relative_to(store.root).as_posix(), path, used)

@@ -19,14 +19,13 @@ import numpy as np
 
 from tasks.data import digits
 from tasks.data.digits import Digits
-from tasks.judging.statistics import mcnemar, p_by_group, p_first_higher
+from tasks.judging.statistics import LEVEL, mcnemar, p_by_group, p_first_higher
 from tasks.models.packaged import PackageMetrics, judged_model
 from tasks.models.scorer import Scorer
 from tasks.store import Artifact, Store
 from tasks.words import p_value
 
 LEAST_IMAGES = 50  # fewer can tell nothing
-LEVEL = 0.05  # a p below it is beyond noise
 
 
 @dataclass(frozen=True)
@@ -97,11 +96,7 @@ def agreement(package: Artifact) -> GateCheck:
     """Check that the form that scores answers as Keras does; packaging has measured it."""
     metrics = package.measured(PackageMetrics)
     form = metrics.forms[metrics.default]
-    because = (
-        f"{metrics.default} gives {form.agreement:.2%} the same answers as Keras and loses "
-        f"{form.loss_points:.2f} points of accuracy"
-    )
-    return GateCheck("package", form.accepted, because)
+    return GateCheck("package", form.accepted, f"{metrics.default} {form}")
 
 
 def held_against(
@@ -165,8 +160,8 @@ def _new_images(store: Store, champion: Artifact, prepared: Artifact) -> Digits:
 
     On those that it was fitted on, it would look better than it is.
     """
-    validation = digits.read(prepared.path / "validation.parquet")
+    validation = digits.read(prepared.file("validation.parquet"))
     learned = next(name for name in champion.manifest().inputs if name.startswith("prepared/"))
-    train = digits.read(store.get(learned).path / "train.parquet")
+    train = digits.read(store.get(learned).file("train.parquet"))
     is_known = np.isin(digits.fingerprints(validation.images), digits.fingerprints(train.images))
     return validation[~is_known]

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from tasks.errors import DataError
 from tasks.scoring.picture_tables import is_picture, picture_table, promises_picture
 from tasks.settings import Settings
 from tasks.store import unwritable
+from tasks.store.drafts import new_draft, sweep
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +30,20 @@ STANDARD_INPUT = "-"
 
 @contextlib.contextmanager
 def spool_folder(root: Path) -> Iterator[Path]:
-    """Make a folder below the artifacts, for a while, for what comes from standard input. Raises: StoreError."""
+    """Make a folder below the artifacts, for a while, for what comes from standard input; sweep those of killed runs.
+
+    Raises: StoreError.
+    """
+    folder = new_draft(root, "standard-input")
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(prefix=".standard-input-", dir=root)
+        sweep(root)
+        folder.mkdir(parents=True)
     except OSError as error:
         raise unwritable(root, error) from error
-    with folder as name:
-        yield Path(name)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def tables_to_score(inputs: Sequence[str], settings: Settings, spool: Path) -> list[Table]:

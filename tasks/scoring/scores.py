@@ -24,7 +24,7 @@ from tasks.judging import drift, statistics
 from tasks.judging.calibration import Expected
 from tasks.judging.drift import Profile
 from tasks.judging.statistics import Accuracy
-from tasks.models.packaged import PROFILE, PackageMetrics, default_model
+from tasks.models.packaged import LEARNED, PROFILE, PackageMetrics, default_model
 from tasks.scoring import outputs, processes, shards
 from tasks.scoring.inputs import survey
 from tasks.scoring.shards import Job, Piece, Shard
@@ -93,15 +93,19 @@ class ScoresMetrics:
     """What is known of scores as a whole.
 
     rows: how many were answered. quarantined: how many were set aside instead. class_counts: answers by class, (10,).
-    review: rows that a person should look at. expected: what validation lets expect of the others.
-    accuracy, confusion: of the rows whose label is known, the latter truth by answer, (10, 10); None where none is.
+    review: rows that a person should look at. expected: what validation lets expect of the others; None where these
+        are not known to be digits like those of validation: under drift, and where they are too few to tell.
+    learned: rows whose image the model has learned from.
+    accuracy, confusion: of the other rows whose label is known, the latter truth by answer, (10, 10); None where there
+        are none.
     """
 
     rows: int
     quarantined: int
     class_counts: list[int]
     review: int
-    expected: Expected
+    expected: Expected | None
+    learned: int
     drift: DriftMetrics
     accuracy: Accuracy | None
     confusion: list[list[int]] | None
@@ -145,6 +149,7 @@ def plan(
         folder=shards_root / f"shards-{digest}",
         model=default_model(package).read_bytes(),
         temperature=temperature,
+        learned=np.load(package.file(LEARNED)).tobytes(),
         tables=tuple(tables),
         shard_rows=options.shard_rows,
         review_below=options.review_below,
@@ -232,13 +237,16 @@ def _link(file: Path, folder: Path) -> None:
 def _metrics(planned: Plan, finished: Sequence[Shard]) -> ScoresMetrics:
     confusion = np.sum([shard.confusion for shard in finished], axis=0)
     known, right = int(confusion.sum()), int(confusion.trace())
+    drift_metrics = _drift(planned.package, finished)
+    calibration = planned.package.measured(PackageMetrics).calibration
     return ScoresMetrics(
         rows=sum(shard.rows for shard in finished),
         quarantined=sum(len(shard.faults) for shard in finished),
         class_counts=np.sum([shard.classes for shard in finished], axis=0).tolist(),
         review=sum(shard.review for shard in finished),
-        expected=planned.package.measured(PackageMetrics).calibration.at(planned.options.review_below),
-        drift=_drift(planned.package, finished),
+        expected=calibration.at(planned.options.review_below) if drift_metrics.verdict == "none" else None,
+        learned=sum(shard.learned for shard in finished),
+        drift=drift_metrics,
         accuracy=statistics.measure_accuracy(np.arange(known) < right) if known else None,
         confusion=confusion.tolist() if known else None,
     )

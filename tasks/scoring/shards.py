@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from tasks.data.addresses import is_remote
 from tasks.data.chunks import Chunk, ahead, chunks_of
-from tasks.data.digits import CLASSES, PIXELS, column, texts
+from tasks.data.digits import CLASSES, PIXELS, column, fingerprints, texts
 from tasks.data.tables import BEGINNING, Batch, Fault, Place, Table
 from tasks.errors import DataError, StoreError
 from tasks.judging import drift
@@ -53,6 +53,7 @@ class Job:
     digest: of everything that decides the scores; a shard of another digest is none of this job's.
     folder: where the shards go, which whoever scores them has to reach. model: the content of a .tflite file.
     temperature: what its logits are divided by. tables: what there is to score. shard_rows: rows of a shard, at most.
+    learned: fingerprints of the images that the model has learned from, rising, as bytes of uint64.
     review_below: the confidence below which a person should look. on_bad_row: `stop`, or `quarantine` to set it aside
     and go on. threads: of the model, in each process.
     """
@@ -61,6 +62,7 @@ class Job:
     folder: Path
     model: bytes
     temperature: float
+    learned: bytes
     tables: tuple[Table, ...]
     shard_rows: int
     review_below: float
@@ -95,9 +97,9 @@ class Shard:
 
     table_index: of its table, in `Job.tables`. number: its place among the shards of that table, from 0. last: whether
     the table ends with it. bytes: of the Parquet file.
-    rows: scored, `review` of them to be looked at. classes: answers by class, (10,). confusion: truth by answer,
-    (10, 10), of those whose truth is known. observed: what drift is judged by, as `drift.Profile` writes it.
-    faults: the rows that were set aside.
+    rows: scored, `review` of them to be looked at, and `learned` of them images that the model has learned from.
+    classes: answers by class, (10,). confusion: truth by answer, (10, 10), of the others whose truth is known.
+    observed: what drift is judged by, as `drift.Profile` writes it. faults: the rows that were set aside.
     """
 
     digest: str
@@ -107,6 +109,7 @@ class Shard:
     bytes: int
     rows: int
     review: int
+    learned: int
     classes: list[int]
     confusion: list[list[int]]
     observed: dict[str, Any]
@@ -245,7 +248,8 @@ def _answers(job: Job, table_index: int, batch: Batch, sums: "_Sums") -> pa.Tabl
     reasons = [batch.doubts.get(row) for row in digits.ids.tolist()]
     doubted = np.array([reason is not None for reason in reasons], bool)
     review = doubted | (confidence < job.review_below)
-    sums.add(batch, labels, confidence, doubted, review)
+    learned = np.isin(fingerprints(digits.images), np.frombuffer(job.learned, np.uint64))
+    sums.add(batch, labels, confidence, doubted, review, learned)
     columns = {
         "id": ids(job, table_index, digits.ids),
         "label": column(labels, pa.uint8(), doubted),
@@ -272,22 +276,30 @@ class _Sums:
     """What a shard's manifest adds up."""
 
     def __init__(self) -> None:
-        self._rows = self._review = 0
+        self._rows = self._review = self._learned = 0
         self._classes = np.zeros(CLASSES, int)
         self._confusion = np.zeros((CLASSES, CLASSES), int)
         self._observed = drift.EMPTY
         self._faults: list[Fault] = []
 
     def add(
-        self, batch: Batch, labels: np.ndarray, confidence: np.ndarray, doubted: np.ndarray, review: np.ndarray
+        self,
+        batch: Batch,
+        labels: np.ndarray,
+        confidence: np.ndarray,
+        doubted: np.ndarray,
+        review: np.ndarray,
+        learned: np.ndarray,
     ) -> None:
-        """Count a batch. labels: uint8 (n,). confidence: float32 (n,). doubted, review: bool (n,)."""
+        """Count a batch. labels: uint8 (n,). confidence: float32 (n,). doubted, review, learned: bool (n,)."""
         digits, answered = batch.digits, ~doubted
         self._rows += len(digits)
         self._review += int(review.sum())
+        self._learned += int(learned.sum())
         self._classes += np.bincount(labels[answered], minlength=CLASSES)
         if digits.labels is not None:
-            np.add.at(self._confusion, (digits.labels[answered], labels[answered]), 1)
+            judged = answered & ~learned
+            np.add.at(self._confusion, (digits.labels[judged], labels[judged]), 1)
         self._observed += drift.measure(digits.images[answered], labels[answered], confidence[answered])
         self._faults += batch.faults
 
@@ -296,6 +308,7 @@ class _Sums:
         return {
             "rows": self._rows,
             "review": self._review,
+            "learned": self._learned,
             "classes": self._classes.tolist(),
             "confusion": self._confusion.tolist(),
             "observed": self._observed.as_json(),

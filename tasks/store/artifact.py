@@ -65,6 +65,10 @@ class Artifact:
             )
         return path
 
+    def file_if_any(self, name: str) -> Path | None:
+        """Return a file that not every artifact of the kind has, as `file` does; None where this one has none."""
+        return self.file(name) if name in self.manifest().files else None
+
 
 def sha256(path: Path) -> str:
     """Return the hexadecimal digest of a file's bytes. Raises: OSError."""

@@ -29,7 +29,7 @@ from tasks.store.provenance import Clock, code_version, commit, versions
 
 log = logging.getLogger(__name__)
 
-ID_LENGTH = 12
+ID_LENGTH, SHORTEST_ID = 12, 4
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Store:
         newest = self._newest(kind, digest)
         self.mark_used(*inputs, *([newest] if newest else []))
         if newest and not fresh:
-            log.info("%s: found, nothing to do", newest.name)
+            log.info("%s: found, nothing to do%s", newest.name, _other_versions(newest))
             return newest
         # Settled before the work: another run that is quicker with the same publishes under the same id.
         artifact_id = f"{digest}-{_attempt(newest.id) + 1}" if newest else digest
@@ -96,9 +96,15 @@ class Store:
     def get(self, name: str) -> Artifact:
         """Return the artifact of a name `kind/id`, or of an id, whole or its first letters.
 
-        Raises: StoreError if there is none, or more than one.
+        Raises: StoreError if there is none, more than one, or too few letters are named.
         """
         kind, _, start = name.rpartition("/")
+        if len(start) < SHORTEST_ID:
+            raise StoreError(
+                f"{name!r} is too short for an id",
+                expected="at least four letters of it",
+                remedy="see `digits artifacts` for those there are",
+            )
         fitting = [artifact for artifact in self.all() if artifact.id.startswith(start) and kind in ("", artifact.kind)]
         exact = [artifact for artifact in fitting if artifact.id == start]
         if len(fitting) == 1 or len(exact) == 1:
@@ -253,6 +259,17 @@ def _published(folder: Path) -> int | None:
         return None
     except OSError:
         return 0
+
+
+def _other_versions(artifact: Artifact) -> str:
+    """Return in words the libraries that an artifact was made with in another version than there is now."""
+    present = versions()
+    changes = [
+        f"{name} {version} (now {present[name]})"
+        for name, version in artifact.manifest().versions.items()
+        if name not in ("digitflow", "prefect") and present.get(name, version) != version
+    ]
+    return f"; made with {', '.join(changes)}" if changes else ""
 
 
 def _made_from(kind: str, code: str, parameters: Mapping[str, Any], inputs: Sequence[Artifact]) -> dict[str, Any]:

@@ -31,11 +31,10 @@ def damage(artifact: Artifact) -> list[str]:
         return [f"{error.filename}: cannot be read: {error.strerror}"]
     lines = []
     for name, file in recorded.items():
-        if name not in present:
-            lines.append(f"{name}: missing")
-        elif present[name] != file:
-            lines.append(f"{name}: damaged, its sha256 is not the one recorded")
-    return lines + [f"{name}: not recorded in the manifest" for name in present if name not in recorded]
+        if present.get(name) != file:
+            fault = "damaged" if name in present else "missing"
+            lines.append(f"{artifact.path / name}: {fault}; a copy restores it whose sha256 is {file.sha256}")
+    return lines + [f"{artifact.path / name}: not recorded in the manifest" for name in present if name not in recorded]
 
 
 def _gone(store: Store, artifact: Artifact) -> list[str]:

@@ -1,9 +1,11 @@
 """The files that a killed fit goes on from: its checkpoint, its learning curve, the weights of its best epoch."""
 
 import csv
+import errno
 import io
 import json
 import logging
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +23,14 @@ WEIGHTS, METADATA = "latest.weights.h5", "training_metadata.json"
 STEPS = "optimizer/vars/0"  # Keras's counter of the steps that an optimizer has made
 
 Epoch = dict[str, float]
+
+
+def check_space(folder: Path, model: "keras.Model") -> None:
+    """Raise OSError where a disk has no room for a checkpoint and the best weights: HDF5 may crash where it is full."""
+    # Four bytes a weight, thrice with what an optimizer keeps of it, and twice that for what is being replaced.
+    needed = 6 * 4 * model.count_params() + 1_000_000
+    if shutil.disk_usage(folder).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def mend_checkpoint(folder: Path, steps: int) -> int:
@@ -78,8 +88,8 @@ def append_epoch(path: Path, number: int, logs: Mapping[str, float]) -> None:
         writer.writerow(line)
 
 
-def read_history(path: Path) -> list[Epoch]:
-    """Read the learning curve of a fit; it has no epochs where there is no file.
+def read_history(path: Path | None) -> list[Epoch]:
+    """Read the learning curve of a fit; it has no epochs where there is no file, as for a combined model.
 
     Each epoch has its number (`epoch`, from 1), loss, accuracy, what it cost in cpu_seconds and wall_seconds and, where
     it was judged, val_loss and val_accuracy.
@@ -109,9 +119,9 @@ def best_epoch(history: Sequence[Epoch]) -> int:
     return int(best["epoch"])
 
 
-def _lines(path: Path) -> list[dict[str, str]]:
+def _lines(path: Path | None) -> list[dict[str, str]]:
     """Read the whole lines of a learning curve."""
-    if not path.exists():
+    if path is None or not path.exists():
         return []
     with path.open(newline="") as file:
         return [line for line in csv.DictReader(file) if None not in line.values()]

@@ -25,7 +25,7 @@ def test_the_report_tells_decision_accuracy_data_lineage_and_how_to_make_it_agai
     assert "Promotion Champion" in text
     assert all(str(escape(reason)) in page for reason in registry.reasons(decision))
     assert chain.package.name in text
-    assert "900 held-out images" in text
+    assert f"{chain.prepared.metrics['validation']} held-out images" in text
     assert all(artifact.name in text for artifact in (chain.dataset, chain.validation, chain.prepared, chain.model))
     assert "digits run --data sample --recipe fast --set epochs=2 --set min_shown=0" in text
     assert "Test" in text

@@ -3,9 +3,11 @@
 import errno
 import multiprocessing
 import os
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -174,3 +176,17 @@ def test_a_fit_that_had_stopped_early_when_it_was_killed_goes_back_to_its_best_e
 def test_a_small_set_is_learned_for_longer() -> None:
     recipe = recipes.find("fast", ["epochs=9", "min_shown=100000"])
     assert (epochs_for(recipe, 1_000), epochs_for(recipe, 100_000)) == (100, 9)
+
+
+def test_a_disk_that_is_full_is_named_before_anything_is_written_to_it(
+    store: Store, parts: tuple[Digits, Digits], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = making.prepared(store, *parts)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1_000_000))
+    with pytest.raises(StoreError) as error:
+        fit(store, prepared, QUICK)
+    assert str(error.value) == (
+        f"{store.root}: the artifacts folder cannot be written; received No space left on device; "
+        "to go on, free space, mend the permissions, or set DIGITS_HOME to another folder"
+    )
+    assert not list((store.root / ".scratch").rglob("*.h5"))

@@ -1,15 +1,20 @@
 """A packaged model gives Keras's answers, or is refused."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from tasks import package as stage
 from tasks.data import digits
+from tasks.data.metrics import PreparedMetrics
 from tasks.errors import PackageError
 from tasks.models.fitted import load, predict
 from tasks.models.packaged import FormCheck, PackageMetrics, default_model
 from tasks.models.scorer import Scorer
 from tasks.package import faster_form, package
+from tests import making
 from tests.conftest import Chain
 
 
@@ -18,7 +23,8 @@ def test_every_form_was_checked_on_the_validation_part(chain: Chain) -> None:
     assert set(forms) == {"float32.tflite", "int8.tflite"}
     for form in forms.values():
         assert form.agreement > 0.97
-        assert form.accepted == (form.loss_points <= 0.05)
+        assert form.accepted
+        assert form.least_points == pytest.approx(500 / chain.prepared.measured(PreparedMetrics).validation, abs=1e-4)
     assert forms["float32.tflite"].agreement == 1
 
 
@@ -27,8 +33,38 @@ def test_every_form_was_checked_on_the_validation_part(chain: Chain) -> None:
     [(200, True, "int8.tflite"), (100, True, "float32.tflite"), (200, False, "float32.tflite")],
 )
 def test_int8_scores_where_it_is_accepted_and_faster(int8_rate: int, accepted: bool, default: str) -> None:
-    float32, int8 = FormCheck(400, 100, 1.0, 0.0, accepted=True), FormCheck(100, int8_rate, 1.0, 0.0, accepted)
+    float32, int8 = FormCheck(400, 100, 1, 0, 0, accepted=True), FormCheck(100, int8_rate, 1, 0, 0, accepted)
     assert faster_form({"float32.tflite": float32, "int8.tflite": int8}) == default
+
+
+@pytest.mark.parametrize(("lost", "accepted"), [(0, True), (4, True), (5, False), (20, False)])
+def test_a_form_is_refused_for_what_is_beyond_noise_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lost: int, accepted: bool
+) -> None:
+    judging = making.digits(900)
+    labels = judging.known_labels
+    answers = np.where(np.arange(900) < lost, (labels + 1) % 10, labels)
+    monkeypatch.setattr(
+        stage, "Scorer", lambda form, threads: SimpleNamespace(probabilities=lambda _: np.eye(10)[answers])
+    )
+    (tmp_path / "form").touch()
+    check = stage.check_form(tmp_path / "form", judging, labels)
+    assert (check.accepted, check.loss_points) == (accepted, pytest.approx(lost / 9, abs=1e-4))
+
+
+@pytest.mark.parametrize(
+    ("loss_points", "words"),
+    [
+        (0.1111, "loses 0.11\u00a0points of accuracy"),
+        (-0.01, "gains 0.01\u00a0points of accuracy"),
+        (0.0, "loses no accuracy"),
+    ],
+)
+def test_a_check_says_what_changes_and_what_could_be_seen(loss_points: float, words: str) -> None:
+    check = FormCheck(1, 1, 0.99, loss_points, 0.5556, accepted=True)
+    assert str(check) == (
+        f"gives 99.00\u00a0% the same answers as Keras and {words}; a loss below 0.56\u00a0points could not be shown"
+    )
 
 
 def test_the_form_that_scores_lies_in_the_package(chain: Chain) -> None:
@@ -70,9 +106,9 @@ def test_a_float32_form_that_disagrees_is_an_error_and_leaves_nothing(
     chain: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = chain.store.all()
-    monkeypatch.setattr(stage, "LOSS_LIMIT", -1)
+    monkeypatch.setattr(stage, "LEVEL", 1.1)
     with pytest.raises(
-        PackageError, match=r"float32.tflite: the packaged model does not agree with Keras; received 0.00"
+        PackageError, match=r"the packaged model does not agree with Keras; received float32.tflite, which gives 100"
     ):
         package(chain.store, chain.model, chain.prepared, fresh=True)
     assert chain.store.all() == before

@@ -1,9 +1,11 @@
 """State stays below the home, and nothing is sent anywhere, unless the user says otherwise."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -37,10 +39,21 @@ def test_a_home_that_cannot_be_made_is_told(monkeypatch: pytest.MonkeyPatch, tmp
     (tmp_path / "file").write_text("")
     monkeypatch.delenv("PREFECT_HOME", raising=False)
     home = settings.Settings(home=tmp_path / "file")
-    with pytest.raises(
-        StoreError, match=r"the folder for Prefect's state cannot be made; received .*set DIGITS_HOME to"
-    ):
+    with pytest.raises(StoreError, match=r"Prefect cannot keep its state here; received .*set DIGITS_HOME to"):
         settings.make_home(home)
+
+
+def test_a_disk_without_room_for_prefects_state_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("PREFECT_HOME", raising=False)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=4_999_999))
+    with pytest.raises(StoreError) as error:
+        settings.make_home(settings.Settings(home=tmp_path))
+    assert str(error.value) == (
+        f"{tmp_path}/.prefect: Prefect cannot keep its state here; received No space left on device; "
+        "to go on, free space, mend the permissions, or set DIGITS_HOME to another folder"
+    )
 
 
 def test_mirrors_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tasks.store import Store
 from tasks.training import recipes
 from tests import making
 from tests.command import PROGRAM, digits
@@ -34,7 +35,7 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         (["compare", "--recipes", "fast,fats"], 2, "digits: there is no recipe 'fats'; expected one of"),
         (["tune", "--recipe", "nope.json"], 2, "digits: nope.json: the recipe cannot be read; received No such file"),
         (["run", "--set", "epochs=0"], 2, "digits: epochs is out of range; expected a whole number from 1 to 1000"),
-        (["show", "abc"], 1, "digits: there is no artifact 'abc'; to go on, see `digits artifacts`"),
+        (["show", "abcd"], 1, "digits: there is no artifact 'abcd'; to go on, see `digits artifacts`"),
         (["up", "--webhook", "nonsense"], 2, "digits: the webhook is no address; expected http://… or https://…; rec"),
         (["artifacts"], 1, "digits: there are no artifacts yet; to go on, start with `digits run`"),
     ],
@@ -75,9 +76,11 @@ def test_a_run_prints_its_summary_and_writes_nothing_outside_its_home(
     assert run.returncode == 0, run.stderr
     lines = dict(line.split(maxsplit=1) for line in run.stdout.splitlines())
     assert list(lines) == ["data", "validation", "accuracy", "model", "package", "champion", "report", "submission"]
-    assert lines["data"] == "d.zip: 320 digits to learn from, 80 to judge by, 30 to score"
+    sizes = re.fullmatch(r"d\.zip: (\d+) digits to learn from, (\d+) to judge by, 30 to score", lines["data"])
+    assert sizes
+    assert sum(map(int, sizes.groups())) == 400
     assert re.match(r"passed \(\d+ checks\)", lines["validation"])
-    assert re.match(r"\d+\.\d\d % of 80 held-out digits \(95 % sampling interval ", lines["accuracy"])
+    assert re.match(rf"\d+\.\d\d % of {sizes[2]} held-out digits \(95 % sampling interval ", lines["accuracy"])
     assert lines["champion"] == "yes: it is the first"
     assert Path(lines["report"]).read_text().startswith("<!DOCTYPE html>")
     assert len(Path(lines["submission"]).read_text().splitlines()) == 31
@@ -133,12 +136,32 @@ def test_artifacts_are_listed_with_what_they_are_made_from(chain: Chain) -> None
     assert "dataset  " not in run.stdout
 
 
+def test_scores_are_listed_with_the_name_of_what_was_scored(tmp_path: Path) -> None:
+    store = Store(tmp_path / "artifacts")
+    package = store.make("package", lambda draft: {}, code="tasks.data.digits", parameters={})
+    for name in ("a.csv", "b.csv"):
+        store.make(
+            "scores",
+            lambda draft: {},
+            code="tasks.data.digits",
+            parameters={"name": name},
+            inputs=[package],
+            source={"data": name, "files": []},
+        )
+    lines = digits("artifacts", "scores", home=tmp_path).stdout.splitlines()[1:]
+    assert [line.split("  ")[-1].strip() for line in lines] == [f"a.csv, {package.name}", f"b.csv, {package.name}"]
+
+
 def test_an_artifact_is_shown_with_its_lineage_up_to_the_source_file(chain: Chain) -> None:
     run = digits("show", chain.package.id, home=chain.here.home)
     assert run.returncode == 0
     outline = yaml.safe_load(run.stdout)
     assert outline["artifact"] == chain.package.name
-    assert outline["metrics"] == chain.package.metrics
+    assert outline["metrics"]["default"] == chain.package.metrics["default"]
+    points = len(chain.package.metrics["calibration"]["thresholds"])
+    assert re.fullmatch(rf"{points} numbers from \S+ to \S+", outline["metrics"]["calibration"]["thresholds"])
+    whole = digits("show", chain.package.id, "--json", home=chain.here.home)
+    assert json.loads(whole.stdout)["metrics"] == chain.package.metrics
     assert outline["lineage"][chain.model.name] == f"from {chain.prepared.name}"
     assert re.fullmatch(r"from \S+mnist_5k.csv.gz sha256 [0-9a-f]{64}", outline["lineage"][chain.dataset.name])
 
@@ -146,7 +169,6 @@ def test_an_artifact_is_shown_with_its_lineage_up_to_the_source_file(chain: Chai
 def test_verify_names_what_is_damaged(tmp_path: Path) -> None:
     from tasks.ingest import ingest
     from tasks.settings import Settings
-    from tasks.store import Store
 
     config = Settings(home=tmp_path)
     path = making.write_csv(tmp_path / "a.csv", making.digits(20))
@@ -157,7 +179,8 @@ def test_verify_names_what_is_damaged(tmp_path: Path) -> None:
         file.write(b"X")
     run = digits("verify", home=tmp_path)
     assert run.returncode == 1
-    assert run.stdout == f"{dataset.name}: train.parquet: damaged, its sha256 is not the one recorded\n"
+    path, recorded = dataset.path / "train.parquet", dataset.manifest().files["train.parquet"].sha256
+    assert run.stdout == f"{dataset.name}: {path}: damaged; a copy restores it whose sha256 is {recorded}\n"
     assert run.stderr.startswith(
         f"digits: {config.artifacts}: 1 fault found; to go on, put back from a copy what is named"
     )

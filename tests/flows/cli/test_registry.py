@@ -96,7 +96,8 @@ def test_two_models_are_compared_with_a_picture(home: Path, two: tuple[Trained, 
     assert re.search(r"^ +data +the same +the same *$", run.stdout, re.MULTILINE)
     assert re.search(r"^ +evaluation\.accuracy +0\.95 +0\.98333 *$", run.stdout, re.MULTILINE)
     assert run.stdout.splitlines()[-2:] == [
-        f"images      2 of {IMAGES} are answered differently: 0 only {one.model.id} reads right, "
+        f"images      of the {IMAGES} images that neither has learned from, 2 are answered differently: "
+        f"0 only {one.model.id} reads right, "
         f"2 only {other.model.id} (McNemar's p 0.5)",
         "picture     diff.png",
     ]
@@ -106,7 +107,10 @@ def test_two_models_are_compared_with_a_picture(home: Path, two: tuple[Trained, 
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr.startswith("digits: diff.png: there is such a file already; to go on, name another by --output")
     run = digits("diff", one.package.id, one.package.id, "--output", "diff.png", "--force", home=home)
-    assert run.stdout.splitlines()[-1] == f"images      all {IMAGES} that both were judged on are answered alike"
+    assert (
+        run.stdout.splitlines()[-1]
+        == f"images      of the {IMAGES} images that neither has learned from, all are answered alike"
+    )
     assert (home / "diff.png").read_bytes() == before
 
 
@@ -137,7 +141,7 @@ def test_what_nothing_refers_to_is_named_by_a_dry_run_and_then_removed(
     [
         (["models"], 1, "digits: there are no packages yet; to go on, make one with `digits run`"),
         (["models", "--history"], 1, "digits: nothing has been decided yet; to go on, start with `digits run`"),
-        (["promote", "abc"], 1, "digits: there is no artifact 'abc'; to go on, see `digits artifacts`"),
+        (["promote", "abcd"], 1, "digits: there is no artifact 'abcd'; to go on, see `digits artifacts`"),
         (["rollback"], 1, "digits: there is no champion yet; to go on, see `digits models`"),
         (["diff", "a", "b", "-o", "d.html"], 2, "digits: d.html: this is no name of a picture; expected one that ends"),
         (["diff", "a", "b", "-o", "no/d.png"], 1, "digits: no: there is no such folder; to go on, make it, or name"),

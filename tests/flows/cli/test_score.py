@@ -29,8 +29,12 @@ def test_a_table_becomes_a_submission_and_a_summary(home: Path) -> None:
     (scores,) = scores_of(home)
     assert (home / "mine.csv").read_bytes() == (scores.path / "submission.csv").read_bytes()
     summary = dict(re.split(" +", line, maxsplit=1) for line in run.stdout.splitlines())
-    assert list(summary) == ["rows", "classes", "review", "drift", "submission", "scores"]
+    assert list(summary) == ["rows", "classes", "learned", "review", "drift", "submission", "scores"]
     assert re.fullmatch(r"700, [\d,]+ a second", summary["rows"])
+    assert re.fullmatch(
+        r"\d+ \([78]\d\.\d\d.%\) of the images, which the model has learned from: no accuracy is given of these",
+        summary["learned"],
+    )
     assert re.search(r"^\d+ \(\d+\.\d\d %\) to look at, in review.csv; among the others \d", summary["review"])
     assert (summary["drift"], summary["submission"], summary["scores"]) == ("none", "mine.csv", str(scores.path))
     again = digits("score", "test.csv", home=home)
@@ -43,7 +47,7 @@ def test_it_can_stand_in_a_pipe(home: Path) -> None:
     lines = run.stdout.splitlines()
     assert (lines[0], len(lines)) == ("ImageId,Label", 701)
     assert "\nsubmission" in run.stderr
-    assert [path.name for path in (home / "artifacts").iterdir() if path.name.startswith(".standard")] == []
+    assert list((home / "artifacts" / ".drafts").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -52,8 +56,12 @@ def test_it_can_stand_in_a_pipe(home: Path) -> None:
         (["nowhere.csv"], 1, "digits: nowhere.csv: there is no such file or folder; expected"),
         (["test.csv", "--output", "there.csv"], 2, "digits: there.csv: there is such a file already; to go on, name"),
         (["test.csv", "--output", "nowhere/x.csv"], 1, "digits: nowhere/x.csv: the folder of the output cannot be"),
-        (["test.csv", "--model", "abc"], 1, "digits: there is no artifact 'abc'; to go on, see `digits artifacts`"),
-        (["test.csv", "--model", "prepared/"], 2, "digits: this is no package; expected the id of a package; received"),
+        (["test.csv", "--model", "abcd"], 1, "digits: there is no artifact 'abcd'; to go on, see `digits artifacts`"),
+        (
+            ["test.csv", "--model", "prepared/"],
+            1,
+            "digits: 'prepared/' is too short for an id; expected at least four letters of it",
+        ),
         (["cut.csv.gz"], 1, "digits: cut.csv.gz: the file is damaged or incomplete; expected a whole file"),
         (["bad.csv"], 1, "digits: bad.csv, row 3, column pixel9: pixel outside 0-255; expected a whole number"),
     ],

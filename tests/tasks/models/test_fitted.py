@@ -15,10 +15,21 @@ def test_only_keras_files_are_opened(tmp_path: Path, name: str) -> None:
         load(tmp_path / name)
 
 
-def test_code_inside_a_model_is_refused(tmp_path: Path) -> None:
+def test_a_model_with_code_in_it_is_refused(tmp_path: Path) -> None:
     import keras
 
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x + 1)])
-    model.save(tmp_path / "model.keras")
-    with pytest.raises(ValueError, match="unsafe"):
+    path = tmp_path / "model.keras"
+    keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda values: values * 2)]).save(path)
+    with pytest.raises(PackageError) as error:
+        load(path)
+    assert str(error.value).startswith(
+        "model.keras: the model cannot be opened; expected a whole .keras file without code of its own, which a Lambda "
+        "layer is; received "
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04"])
+def test_a_file_that_is_no_keras_model_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model.keras").write_bytes(content)
+    with pytest.raises(PackageError, match=r"model\.keras: the model cannot be opened; expected a whole \.keras file"):
         load(tmp_path / "model.keras")

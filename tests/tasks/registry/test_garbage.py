@@ -12,6 +12,7 @@ from tasks import registry
 from tasks.errors import StoreError
 from tasks.registry import Decision, garbage
 from tasks.registry.garbage import Garbage
+from tasks.scoring.inputs import spool_folder
 from tasks.store import Artifact, Draft, Store, damage, find_damage, lineage
 from tests.tasks.trained import Trained, trained
 
@@ -49,6 +50,14 @@ def test_of_three_runs_the_champion_the_one_before_and_the_newest_stay(store: St
     assert {one.name for one in store.all()} == names(before) | names(champion) | names(newest)
     assert all(damage(one) == [] and None not in lineage(store, one).values() for one in store.all())
     assert registry.roll_back(store).package == before.package.name
+
+
+def test_a_package_stays_while_a_run_scores_with_it_however_long_that_takes(store: Store) -> None:
+    used, _ = trained(store, seed=1), trained(store, seed=2)
+    package = registry.package_of(store, used.package.id)
+    with spool_folder(store.root):
+        assert collect(store) == []
+    assert package.name in collect(store)
 
 
 def test_an_artifact_goes_before_what_it_was_made_from(store: Store) -> None:
@@ -150,7 +159,7 @@ def test_what_lies_behind_a_link_is_not_touched(store: Store, tmp_path: Path) ->
     """Whoever links to another folder has not given it away."""
     victim = tmp_path / "victim"
     lost = touched(victim / "0123456789ab" / "file.txt")
-    for link in ("linkkind", ".scratch", ".drafts", ".standard-input-abc"):
+    for link in ("linkkind", ".scratch", ".drafts"):
         store.root.mkdir(exist_ok=True)
         (store.root / link).symlink_to(victim)
     elsewhere = Store(tmp_path / "elsewhere")
@@ -215,7 +224,6 @@ def test_what_a_kill_leaves_of_a_removal_is_no_artifact_and_is_swept(
         (".scratch/model-0123456789ab@12345678/history.csv", 1),
         (f".drafts/model-0123456789ab@{socket.gethostname()}@{NOBODY}@12345678/model.keras", 1),
         (".drafts/model-0123456789ab@another-machine@1@12345678/model.keras", 30),
-        (".standard-input-abcd/standard-input.csv", 1),
         (".champion.json.0123abcd.draft", 1),
         ("dataset/0123456789ab-2/train.parquet", 1),
     ],

@@ -91,13 +91,16 @@ def test_what_was_decisive_is_told_first_and_every_check_has_a_line() -> None:
 
 @pytest.mark.parametrize("accepted", [True, False])
 def test_a_form_that_does_not_agree_with_keras_is_refused(store: Store, accepted: bool) -> None:
-    check = FormCheck(bytes=1, images_per_cpu_second=1, agreement=0.99, loss_points=0.2, accepted=accepted)
+    check = FormCheck(
+        bytes=1, images_per_cpu_second=1, agreement=0.99, loss_points=0.2, least_points=0.5, accepted=accepted
+    )
     metrics = PackageMetrics("int8.tflite", {"int8.tflite": check}, refitted=False, calibration=CALIBRATION)
     package = store.make("package", lambda draft: metrics, code="tasks.data.digits", parameters={})
     found = gate.agreement(package)
     assert (found.passed, found.because) == (
         accepted,
-        "int8.tflite gives 99.00% the same answers as Keras and loses 0.20 points of accuracy",
+        "int8.tflite gives 99.00\u00a0% the same answers as Keras and loses 0.20\u00a0points of accuracy; "
+        "a loss below 0.50\u00a0points could not be shown",
     )
     assert gate.first(package).promoted == accepted
 

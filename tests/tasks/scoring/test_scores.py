@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from tasks.data import digits
 from tasks.data.tables import Table
 from tasks.errors import DataError, DriftError
 from tasks.models.packaged import PackageMetrics, default_model
@@ -122,15 +123,21 @@ def test_the_same_again_is_found(chain: Chain, table: Path, store: Store) -> Non
     assert score(chain, table, store, review_below=0.5).name != first.name
 
 
-def test_labels_that_are_known_are_counted(chain: Chain, tmp_path: Path, store: Store) -> None:
+def test_labels_that_are_known_are_counted_but_for_images_that_were_learned_from(
+    chain: Chain, tmp_path: Path, store: Store
+) -> None:
     published = score(chain, making.write_csv(tmp_path / "labelled.csv", DIGITS), store)
-    answers = Scorer(default_model(chain.package)).probabilities(DIGITS.images).argmax(axis=1)
+    train = digits.read(chain.prepared.file("train.parquet"))
+    new = DIGITS[~np.isin(digits.fingerprints(DIGITS.images), digits.fingerprints(train.images))]
+    answers = Scorer(default_model(chain.package)).probabilities(new.images).argmax(axis=1)
     metrics = published.measured(ScoresMetrics)
     assert metrics.accuracy
     assert metrics.confusion
-    assert metrics.accuracy.accuracy == pytest.approx((answers == DIGITS.labels).mean())
-    assert metrics.confusion[3][3] == ((answers == 3) & (DIGITS.labels == 3)).sum()
-    assert np.sum(metrics.confusion) == 700
+    assert 100 < len(new) < 200
+    assert (metrics.rows, metrics.learned, metrics.accuracy.images) == (700, 700 - len(new), len(new))
+    assert metrics.accuracy.accuracy == pytest.approx((answers == new.labels).mean())
+    assert metrics.confusion[3][3] == ((answers == 3) & (new.labels == 3)).sum()
+    assert np.sum(metrics.confusion) == len(new)
 
 
 def test_several_tables_are_told_apart_by_their_names(chain: Chain, tmp_path: Path, store: Store) -> None:
@@ -184,13 +191,22 @@ def test_inverted_digits_stop_the_run_where_drift_is_to(chain: Chain, tmp_path: 
         score(chain, path, store, on_drift="stop")
     assert not store.all()
     published = score(chain, path, store)
-    assert published.measured(ScoresMetrics).drift.verdict == "drifted"
+    metrics = published.measured(ScoresMetrics)
+    assert (metrics.drift.verdict, metrics.expected) == ("drifted", None), "nothing is promised of other digits"
     with pytest.raises(DriftError):
         score(chain, path, store, on_drift="stop")
 
 
 def test_ordinary_digits_pass(chain: Chain, table: Path, store: Store) -> None:
-    assert score(chain, table, store, on_drift="stop").measured(ScoresMetrics).drift.verdict == "none"
+    metrics = score(chain, table, store, on_drift="stop").measured(ScoresMetrics)
+    assert metrics.drift.verdict == "none"
+    assert metrics.expected is not None
+
+
+def test_nothing_is_promised_of_digits_too_few_to_tell(chain: Chain, tmp_path: Path, store: Store) -> None:
+    table = making.write_csv(tmp_path / "few.csv", making.unlabelled(DIGITS[:5]))
+    metrics = score(chain, table, store).measured(ScoresMetrics)
+    assert (metrics.drift.verdict, metrics.expected) == ("too few to tell", None)
 
 
 def test_probabilities_go_into_the_submission_on_demand(chain: Chain, table: Path, store: Store) -> None:

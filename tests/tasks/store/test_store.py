@@ -10,6 +10,7 @@ import pytest
 
 from tasks.errors import StoreError
 from tasks.store import Artifact, Draft, Store, damage, lineage
+from tasks.store.provenance import versions
 
 
 def make(store: Store, text: str = "hello", fresh: bool = False, inputs: tuple[Artifact, ...] = ()) -> Artifact:
@@ -25,6 +26,24 @@ def test_the_same_work_is_found_and_not_done_again(store: Store) -> None:
     first, again = make(store), make(store)
     assert (first, first.reused, again.reused) == (again, False, True)
     assert len(store.all()) == 1
+
+
+def test_what_is_found_says_with_what_other_versions_it_was_made(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "tasks")
+    artifact = make(store)
+    make(store)
+    monkeypatch.setattr(
+        "tasks.store.store.versions", lambda: versions() | {"tensorflow": "9.9.0", "numpy": "8.0", "prefect": "7"}
+    )
+    make(store)
+    made = versions()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{artifact.name}: found, nothing to do",
+        f"{artifact.name}: found, nothing to do; made with tensorflow {made['tensorflow']} (now 9.9.0), "
+        f"numpy {made['numpy']} (now 8.0)",
+    ]
 
 
 def test_other_parameters_make_another_artifact(store: Store) -> None:
@@ -152,12 +171,13 @@ def test_damage_names_the_file(store: Store) -> None:
     artifact = make(store)
     (artifact.path / "inner" / "words.txt").write_text("jello")
     (artifact.path / "extra.txt").write_text("new")
+    path, recorded = artifact.path / "inner" / "words.txt", artifact.manifest().files["inner/words.txt"].sha256
     assert damage(artifact) == [
-        "inner/words.txt: damaged, its sha256 is not the one recorded",
-        "extra.txt: not recorded in the manifest",
+        f"{path}: damaged; a copy restores it whose sha256 is {recorded}",
+        f"{artifact.path}/extra.txt: not recorded in the manifest",
     ]
     (artifact.path / "inner" / "words.txt").unlink()
-    assert damage(artifact)[0] == "inner/words.txt: missing"
+    assert damage(artifact)[0] == f"{path}: missing; a copy restores it whose sha256 is {recorded}"
 
 
 def test_lineage_goes_up_to_the_first_and_tells_what_is_gone(store: Store) -> None:
@@ -176,8 +196,19 @@ def test_an_artifact_is_got_by_id_name_or_beginning(store: Store) -> None:
     assert store.get(artifact.id) == artifact
     with pytest.raises(StoreError, match=f"fits several artifacts: dataset/{artifact.id}, {redone.name}"):
         store.get(artifact.id[:5])
-    with pytest.raises(StoreError, match="there is no artifact 'zzz'; to go on, see `digits artifacts`"):
-        store.get("zzz")
+    with pytest.raises(StoreError, match="there is no artifact 'zzzz'; to go on, see `digits artifacts`"):
+        store.get("zzzz")
+
+
+@pytest.mark.parametrize("name", ["", "dataset/", "{id:.3}", "dataset/{id:.3}"])
+def test_fewer_than_four_letters_are_no_id(store: Store, name: str) -> None:
+    name = name.format(id=make(store).id)
+    with pytest.raises(StoreError) as error:
+        store.get(name)
+    assert str(error.value) == (
+        f"{name!r} is too short for an id; expected at least four letters of it; "
+        "to go on, see `digits artifacts` for those there are"
+    )
 
 
 def test_an_unwritable_folder_is_told_in_one_line(tmp_path: Path) -> None:
