@@ -52,10 +52,10 @@ COMMA, LINE_END, ZERO, NINE = (np.uint8(byte) for byte in b",\n09")
 HEADER = "a first line with pixel0 … pixel783, and label where the digits are known"
 
 
-def table(probe: Probe) -> Table:
-    """Return the table of a file. Raises: as `header`."""
+def table(probe: Probe, ignored: Sequence[str] | None = None) -> Table:
+    """Return the table of a file. ignored: as in `header`. Raises: as `header`."""
     stream = probe.stream
-    columns = header(probe.head, stream.name)
+    columns = header(probe.head, stream.name, ignored)
     return Table.of(
         "csv",
         [stream],
@@ -71,9 +71,10 @@ def table(probe: Probe) -> Table:
 # --- The header -------------------------------------------------------------------------------------------------
 
 
-def header(head: bytes, file: str) -> tuple[str, ...]:
+def header(head: bytes, file: str, ignored: Sequence[str] | None = None) -> tuple[str, ...]:
     """Return the columns that the first bytes of a file name, in the file's order.
 
+    ignored: columns that may be there and are not read; None where the caller has no way to name any.
     Raises: NotDigitsError if they are no text or name no pixels; DataError if they name some, but not as they should.
     """
     line = _first_line(head, file)
@@ -87,7 +88,7 @@ def header(head: bytes, file: str) -> tuple[str, ...]:
             received=_quoted(line),
             remedy="put such a line first, or leave this file out",
         )
-    _refuse_columns(names, file)
+    _refuse_columns(names, file, ignored)
     return names
 
 
@@ -135,9 +136,9 @@ def _refuse_separator(line: str, file: str) -> None:
             )
 
 
-def _refuse_columns(names: Sequence[str], file: str) -> None:
+def _refuse_columns(names: Sequence[str], file: str, ignored: Sequence[str] | None) -> None:
     counts = Counter(names)
-    known = {LABEL_COLUMN, *PIXEL_COLUMNS}
+    known = {LABEL_COLUMN, *PIXEL_COLUMNS, *(ignored or ())}
     faults = {
         "is there twice": [name for name, count in counts.items() if count > 1],
         "is missing": [name for name in PIXEL_COLUMNS if name not in counts],
@@ -146,13 +147,15 @@ def _refuse_columns(names: Sequence[str], file: str) -> None:
     for fault, columns in faults.items():
         if columns:
             more = f", and {len(columns) - 1:,} more" if len(columns) > 1 else ""
+            ignore = f", or leave out what is no pixel by --ignore-columns {','.join(columns)[:80]}"
+            can_ignore = fault == "is unknown" and ignored is not None
             raise DataError(
                 f"the column {fault}{more}",
                 file=file,
                 column=columns[0][:40] or "''",
                 expected=HEADER,
                 received=f"{len(names):,} columns",
-                remedy="put the columns right",
+                remedy=f"put the columns right{ignore if can_ignore else ''}",
             )
 
 
@@ -362,14 +365,16 @@ def _by_row(block: bytes, layout: _Layout, row: int) -> Batch:
     ids: list[int] = []
     faults: list[Fault] = []
     limits = np.array([CLASSES - 1 if column == LABEL_COLUMN else 255 for column in layout.columns])
-    known = _Numbers()
+    known = {LABEL_COLUMN, *PIXEL_COLUMNS}
+    is_read = np.array([column in known for column in layout.columns])
+    spellings = _Numbers()
     for number, line in enumerate(filter(None, block.split(b"\n")), row):
         cells = line.split(b",")
         if len(cells) != len(limits):
             faults.append(Fault(number, None, RAGGED, f"{len(limits)} cells", f"{len(cells)} cells"))
             continue
-        numbers = np.fromiter(map(known.__getitem__, cells), np.int16, len(cells))
-        bad = np.flatnonzero((numbers < 0) | (numbers > limits))
+        numbers = np.fromiter(map(spellings.__getitem__, cells), np.int16, len(cells))
+        bad = np.flatnonzero(((numbers < 0) | (numbers > limits)) & is_read)
         if len(bad):
             faults.append(_fault(number, layout.columns[bad[0]], cells, bad[0], numbers[bad[0]]))
         else:

@@ -184,7 +184,7 @@ def test_a_header_of_many_names_is_refused_in_a_time_that_grows_with_its_length(
         __hash__ = str.__hash__
 
     with pytest.raises(DataError, match="the column is unknown, and 6,215 more"):
-        csv_source._refuse_columns([Name(name) for name in names], "train.csv")
+        csv_source._refuse_columns([Name(name) for name in names], "train.csv", None)
     assert passes < 10 * len(names)
 
 
