@@ -30,6 +30,7 @@ def score(
     runner: Literal["processes", "dask"] = "processes",
     address: str | None = None,
     shards_in: str | None = None,
+    ignore_columns: list[str] | None = None,
 ) -> Artifact:
     """Answer digits with the champion: a submission, probabilities, and what a person should look at.
 
@@ -43,6 +44,7 @@ def score(
         runner: who scores: processes of this machine, or a Dask cluster.
         address: of the Dask cluster, tcp://…; a cluster of its own on this machine if none is named.
         shards_in: folder or address that all workers can reach, where shards are kept until all are done.
+        ignore_columns: of CSVs, that are neither pixels nor label and are not read.
     """
     config = settings.load()
     store = Store(config.artifacts, flow_run=flow_run.get_id())
@@ -50,13 +52,14 @@ def score(
         delivery.check_writable(output, force)
     package = package_of(store, model)
     with spool_folder(store.root) as spool:
-        tables = tables_to_score(inputs, config, spool)
+        tables = tables_to_score(inputs, config, spool, ignore_columns or [])
         planned = plan(store, package, tables, options, shards_in=shards_in, workers=workers, by_shard=True)
-        if not scores.published(store, planned):
-            calls = [(planned.job, piece) for piece in planned.pieces()]
-            cluster = dask(workers, address) if runner == "dask" else None
-            run_all(score_piece, calls, workers=workers, runner=cluster)
-        submission = publish(store, planned)
+        with scores.alone(store, planned):
+            if not scores.published(store, planned):
+                calls = [(planned.job, piece) for piece in planned.pieces()]
+                cluster = dask(workers, address) if runner == "dask" else None
+                run_all(score_piece, calls, workers=workers, runner=cluster)
+            submission = publish(store, planned)
         pages.of_scores(submission)
     if output:
         delivery.deliver(submission, output)
