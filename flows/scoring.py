@@ -31,6 +31,7 @@ def score(
     runner: Literal["processes", "dask"] = "processes",
     address: str | None = None,
     shards_in: str | None = None,
+    ignore_columns: list[str] | None = None,
 ) -> Artifact:
     """Answer digits with the champion: a submission, probabilities, and what a person should look at.
 
@@ -44,6 +45,7 @@ def score(
         runner: who scores: processes of this machine, or a Dask cluster; with an address always the latter.
         address: of the Dask cluster, tcp://…; a cluster of its own on this machine if none is named.
         shards_in: folder or address that all workers can reach, where shards are kept until all are done.
+        ignore_columns: of CSVs, that are neither pixels nor label and are not read.
     """
     config = settings.load()
     store = Store(config.artifacts, flow_run=flow_run.get_id())
@@ -51,15 +53,16 @@ def score(
         delivery.check_writable(output, force)
     package = package_of(store, model)
     with spool_folder(store.root) as spool:
-        tables = tables_to_score(inputs, config, spool)
+        tables = tables_to_score(inputs, config, spool, ignore_columns or [])
         on_dask = runner == "dask" or address is not None
         threads = 1 if on_dask else threads_per_worker(workers)  # Dask's own workers share the cores
         planned = plan(store, package, tables, options, shards_in=shards_in, threads=threads, by_shard=True)
-        if not scores.published(store, planned):
-            calls = [(planned.job, piece) for piece in planned.pieces()]
-            cluster = dask(workers, address) if on_dask else None
-            run_all(score_piece, calls, workers=workers, runner=cluster)
-        submission = publish(store, planned)
+        with scores.alone(store, planned):
+            if not scores.published(store, planned):
+                calls = [(planned.job, piece) for piece in planned.pieces()]
+                cluster = dask(workers, address) if on_dask else None
+                run_all(score_piece, calls, workers=workers, runner=cluster)
+            submission = publish(store, planned)
         pages.of_scores(submission)
     if output:
         delivery.deliver(submission, output)

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
@@ -19,7 +19,7 @@ from flows.cli import artifacts, operations, registry
 from flows.cli.terminal import display
 from flows.operations.checks import check_training
 from tasks import settings
-from tasks.errors import DigitsError
+from tasks.errors import DigitsError, StoreError
 from tasks.store import Artifact, Store
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ STOPPED = (SIGNALLED + signal.SIGINT, SIGNALLED + signal.SIGTERM)
 
 def main() -> None:
     """Run the command that was typed: the entry point of the console script."""
+    _open_closed_streams()
     # A file's name may be no text, or none that the terminal knows.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -61,19 +62,59 @@ def main() -> None:
         if signal.getsignal(number) != signal.SIG_IGN:  # as in the background of a shell
             signal.signal(number, _stop)
     try:
-        app()
+        try:
+            app()
+        finally:
+            print(end="", flush=True)
     except DigitsError as error:
-        print(f"digits: {error}", file=sys.stderr)
+        _complain(error)
         raise SystemExit(error.exit_code) from None
     except SystemExit as end:
         if end.code in STOPPED:
             print("digits: stopped; the same command goes on where it was", file=sys.stderr)
         raise
+    except OSError as error:
+        if not any(map(_is_broken, (sys.stdout, sys.stderr))):
+            raise
+        remedy = "free space, or send it elsewhere"
+        if not isinstance(error, BrokenPipeError):
+            _complain(StoreError("standard output cannot be written", received=error.strerror, remedy=remedy))
+        raise SystemExit(1) from None
 
 
 def _stop(number: int, _frame: object) -> None:
     """End as after a signal that nobody handles, by way of all that has to be cleaned up."""
     raise SystemExit(SIGNALLED + number)
+
+
+def _open_closed_streams() -> None:
+    """Let nothing else take the number of a standard stream that is closed, nor errors go to standard output."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+
+
+def _complain(error: DigitsError) -> None:
+    """Write a line on standard error, as far as there is anybody to read it."""
+    with contextlib.suppress(OSError):
+        print(f"digits: {error}", file=sys.stderr)
+    _is_broken(sys.stderr)
+
+
+def _is_broken(stream: TextIO | None) -> bool:
+    """Return whether a stream can take no more; then what is left in it goes nowhere, and does not fail at the end."""
+    if stream is None:
+        return False
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return True
+    return False
 
 
 @app.command()
@@ -145,6 +186,10 @@ def score(
             help="Keep shards in this folder until all are done; all workers must reach it. May be s3://….",
         ),
     ] = None,
+    ignore_columns: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,…", help="Do not read these columns of a CSV, which are neither pixels nor label."),
+    ] = None,
 ) -> None:
     """Score digits with the champion: write a submission, probabilities, and what a person should look at."""
     from flows.cli.summary import score_summary
@@ -154,15 +199,16 @@ def score(
     if output:
         delivery.check_writable(output, force)
     options = Options(review_below, shard_rows, on_bad_row, on_drift, probabilities, show)
+    ignored = ignore_columns.split(",") if ignore_columns else []
     started = time.perf_counter()
     if flow or address or runner == "dask":
         with _prefect():
             from flows.scoring import score as score_flow
 
-            published = score_flow(inputs, output, model, options, workers, force, runner, address, shards_in)
+            published = score_flow(inputs, output, model, options, workers, force, runner, address, shards_in, ignored)
     else:
         _log_to_terminal()
-        published = _score_without_prefect(inputs, model, options, workers, shards_in)
+        published = _score_without_prefect(inputs, model, options, workers, shards_in, ignored)
         if output:
             delivery.deliver(published, output)
     seconds = 0 if published.reused else time.perf_counter() - started
@@ -171,7 +217,12 @@ def score(
 
 
 def _score_without_prefect(
-    patterns: Sequence[str], model: str, options: "Options", workers: int, shards_in: str | None
+    inputs: Sequence[str],
+    model: str,
+    options: "Options",
+    workers: int,
+    shards_in: str | None,
+    ignored: Sequence[str],
 ) -> Artifact:
     """Do the same as the flow `score`, without the seconds that Prefect takes to start."""
     from tasks.data.tables import about_rows
@@ -184,7 +235,7 @@ def _score_without_prefect(
     store = Store(config.artifacts)
     package = package_of(store, model)
     with spool_folder(store.root) as spool:
-        tables = tables_to_score(patterns, config, spool)
+        tables = tables_to_score(inputs, config, spool, ignored)
         with rows_progress(about_rows(tables)) as tell:
             planned = scores.plan(store, package, tables, options, shards_in=shards_in, workers=workers)
             return scores.carry_out(store, planned, tell)

@@ -1,6 +1,7 @@
 """The few lines that a command prints at the end of a run."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from flows.cli.terminal import percent
 from tasks.data.metrics import PreparedMetrics, ValidationMetrics
@@ -8,6 +9,9 @@ from tasks.judging.evaluation import Evaluation
 from tasks.models.packaged import PackageMetrics
 from tasks.reports.tuning import Tuned
 from tasks.store import Artifact
+
+LISTED = 20  # answers, at most, that are printed
+FEWEST = 30  # labels that an accuracy is told of
 
 if TYPE_CHECKING:
     from flows.training import Trained
@@ -32,13 +36,15 @@ def train_summary(data: str, trained: "Trained") -> str:
 
 
 def score_summary(scores: Artifact, output: str | None, seconds: float) -> str:
-    """Return rows, classes, what to review and what that leaves wrong, drift, and where to look.
+    """Return the answers where they are few, rows, classes, what to review, what that leaves wrong, and where to look.
 
     output: as the call named it. seconds: what it took, from the first row to the last file.
     """
+    from tasks.scoring import outputs
     from tasks.scoring.scores import ScoresMetrics
 
     metrics = scores.measured(ScoresMetrics)
+    seen = scores.path / outputs.SEEN_SHEET
     lines = {
         "rows": _rows(metrics, seconds),
         "classes": "  ".join(f"{label}: {count:,}" for label, count in enumerate(metrics.class_counts)),
@@ -48,8 +54,10 @@ def score_summary(scores: Artifact, output: str | None, seconds: float) -> str:
         "drift": str(metrics.drift),
         "submission": str(scores.path / "submission.csv") if output in (None, "-") else str(output),
         "scores": str(scores.path),
+        "seen": str(seen) if seen.exists() else None,
     }
-    return "\n".join(f"{name:<11} {line}" for name, line in lines.items() if line)
+    answers = _answers(outputs.answers(scores.path)) if metrics.rows <= LISTED else []
+    return "\n".join([*answers, *(f"{name:<11} {line}" for name, line in lines.items() if line)])
 
 
 def tune_summary(tuning: Artifact) -> str:
@@ -103,6 +111,16 @@ def _package(package: Artifact) -> str:
     )
 
 
+def _answers(rows: Iterable[tuple[Any, ...]]) -> list[str]:
+    """Return a line for each row: id, answer, confidence; or id and the reason why there is no answer."""
+    cells = [(str(name), label, confidence, reason) for name, label, confidence, reason in rows]
+    width = max((len(name) for name, *_ in cells), default=0)
+    return [
+        f"{name:<{width}}  " + (f"–  {reason}" if label is None else f"{label}  {percent(confidence)}")
+        for name, label, confidence, reason in cells
+    ]
+
+
 def _rows(metrics: "ScoresMetrics", seconds: float) -> str:
     rate = f", {metrics.rows / seconds:,.0f} a second" if seconds else ", found, nothing to do"
     aside = f"; {metrics.quarantined:,} set aside in quarantine.csv" if metrics.quarantined else ""
@@ -124,6 +142,9 @@ def _known(metrics: "ScoresMetrics") -> str | None:
     accuracy = metrics.accuracy
     if not accuracy:
         return None
+    if accuracy.images < FEWEST:
+        right = round(accuracy.accuracy * accuracy.images)
+        return f"{right} of {accuracy.images} with a label are right: too few for a share"
     low, high = map(percent, accuracy.interval)
     share = percent(accuracy.accuracy)
     return f"{share} of {accuracy.images:,} with a label (95 % sampling interval {low} to {high})"

@@ -5,23 +5,34 @@ An address has all methods of a Path that are used here, and is typed as one.
 
 import contextlib
 import glob
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from tasks.errors import DataError, DigitsError
+from tasks.errors import AccessError, DataError, DigitsError, FetchError
 
 
 def expanded(data: str) -> Path:
     """Return the path that a person means. Raises: DataError for an address that cannot be reached."""
     if "://" in data:
-        from upath import UPath
+        try:
+            from upath import UPath
 
-        with reached(data):
             path = UPath(data)
-            # The connection is made when it is first asked for.
+            # The library of the store is imported when it is first asked for.
             path.fs  # noqa: B018
-            return cast(Path, path)
+        except ImportError as error:
+            raise DataError(
+                "what reads such addresses is not installed",
+                file=data,
+                expected="the package of that store",
+                received=str(error),
+                remedy="in the clone: .venv/bin/python -m pip install -e '.[s3]' for s3://, gcsfs for gs://",
+            ) from error
+        except ValueError as error:
+            raise _unreachable(DataError, data, error) from error
+        return cast(Path, path)
     with contextlib.suppress(RuntimeError):  # ~ of a user who does not exist
         return Path(data).expanduser()
     return Path(data)
@@ -34,27 +45,32 @@ def is_remote(path: Path) -> bool:
 
 @contextlib.contextmanager
 def reached(address: str) -> Iterator[None]:
-    """Turn what the library of a remote store raises, whatever its kind, into a DataError that names the address."""
+    """Turn what the library of a remote store raises into a FetchError that names the address: it may heal.
+
+    Raises: AccessError, a FetchError that does not heal, where there are no credentials.
+    """
     try:
         yield
-    except ImportError as error:
-        raise DataError(
-            "what reads such addresses is not installed",
-            file=address,
-            expected="the package of that store",
-            received=str(error),
-            remedy="in the clone: .venv/bin/python -m pip install -e '.[s3]' for s3://, gcsfs for gs://",
-        ) from error
-    except (DigitsError, OSError):
-        raise  # whoever reads explains it better
     except Exception as error:
-        raise DataError(
-            "the address cannot be reached",
-            file=address,
-            expected="a store that answers",
-            received=str(error) or type(error).__name__,
-            remedy="check the address, the credentials and the network",
-        ) from error
+        if not is_foreign(error):
+            raise
+        kind = AccessError if "Credential" in type(error).__name__ else FetchError
+        raise _unreachable(kind, address, error) from error
+
+
+def is_foreign(error: Exception) -> bool:
+    """Return whether an error's kind is neither ours, Python's, nor Arrow's: that of some library of the network."""
+    return type(error).__module__.partition(".")[0] not in {*sys.stdlib_module_names, "tasks", "pyarrow"}
+
+
+def _unreachable(kind: type[DigitsError], address: str, error: Exception) -> DigitsError:
+    return kind(
+        "the address cannot be reached",
+        file=address,
+        expected="a store that answers",
+        received=str(error) or type(error).__name__,
+        remedy="check the address, the credentials and the network",
+    )
 
 
 def matching(pattern: str) -> list[Path]:

@@ -3,17 +3,18 @@
 A file is read in blocks of whole lines, each by the first of two readers that can:
 
 1. `_plain`   NumPy, where there is nothing but digits, commas and line ends, as in the files from Kaggle;
-2. `_by_row`  Python, which accepts other spellings of a number (`" 5"`, `0000255`, `0x1F`), and names the first bad
-              cell of every row that is not a digit.
+2. `_by_row`  Python, which accepts other spellings of a number (quoted as a whole, with blanks around, with zeros
+              before), and names the first bad cell of every row that is not a digit.
 
 So a bad cell costs the speed of its block only, and a row has the same number whichever reads it.
 """
 
 import csv
-import functools
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
@@ -49,18 +50,17 @@ BOM = b"\xef\xbb\xbf"
 COMMA, LINE_END, ZERO, NINE = (np.uint8(byte) for byte in b",\n09")
 
 HEADER = "a first line with pixel0 … pixel783, and label where the digits are known"
-NUMBER = re.compile(r"[ \t]*(?:(?P<minus>-)?0*(?P<decimal>[0-9]+)|0[xX](?P<hexadecimal>[0-9a-fA-F]{1,2}))[ \t]*")
 
 
-def table(probe: Probe) -> Table:
-    """Return the table of a file. Raises: as `header`."""
+def table(probe: Probe, ignored: Sequence[str] | None = None) -> Table:
+    """Return the table of a file. ignored: as in `header`. Raises: as `header`."""
     stream = probe.stream
-    columns = header(probe.head, stream.name)
+    columns = header(probe.head, stream.name, ignored)
     return Table.of(
         "csv",
         [stream],
-        functools.partial(batches, stream, columns),
-        only_beginning if probe.packed else functools.partial(_places, stream),
+        partial(batches, stream, columns),
+        only_beginning if probe.packed else partial(_places, stream),
         labelled=LABEL_COLUMN in columns,
         columns=columns,
         rows=_about_rows(probe.head, probe.size),
@@ -71,9 +71,10 @@ def table(probe: Probe) -> Table:
 # --- The header -------------------------------------------------------------------------------------------------
 
 
-def header(head: bytes, file: str) -> tuple[str, ...]:
+def header(head: bytes, file: str, ignored: Sequence[str] | None = None) -> tuple[str, ...]:
     """Return the columns that the first bytes of a file name, in the file's order.
 
+    ignored: columns that may be there and are not read; None where the caller has no way to name any.
     Raises: NotDigitsError if they are no text or name no pixels; DataError if they name some, but not as they should.
     """
     line = _first_line(head, file)
@@ -87,7 +88,7 @@ def header(head: bytes, file: str) -> tuple[str, ...]:
             received=_quoted(line),
             remedy="put such a line first, or leave this file out",
         )
-    _refuse_columns(names, file)
+    _refuse_columns(names, file, ignored)
     return names
 
 
@@ -135,23 +136,26 @@ def _refuse_separator(line: str, file: str) -> None:
             )
 
 
-def _refuse_columns(names: Sequence[str], file: str) -> None:
-    present = set(names)
+def _refuse_columns(names: Sequence[str], file: str, ignored: Sequence[str] | None) -> None:
+    counts = Counter(names)
+    known = {LABEL_COLUMN, *PIXEL_COLUMNS, *(ignored or ())}
     faults = {
-        "is there twice": [name for index, name in enumerate(names) if name in names[:index]],
-        "is missing": [name for name in PIXEL_COLUMNS if name not in present],
-        "is unknown": [name for name in names if name not in {LABEL_COLUMN, *PIXEL_COLUMNS}],
+        "is there twice": [name for name, count in counts.items() if count > 1],
+        "is missing": [name for name in PIXEL_COLUMNS if name not in counts],
+        "is unknown": [name for name in names if name not in known],
     }
     for fault, columns in faults.items():
         if columns:
             more = f", and {len(columns) - 1:,} more" if len(columns) > 1 else ""
+            ignore = f", or leave out what is no pixel by --ignore-columns {','.join(columns)[:80]}"
+            can_ignore = fault == "is unknown" and ignored is not None
             raise DataError(
                 f"the column {fault}{more}",
                 file=file,
                 column=columns[0][:40] or "''",
                 expected=HEADER,
                 received=f"{len(names):,} columns",
-                remedy="put the columns right",
+                remedy=f"put the columns right{ignore if can_ignore else ''}",
             )
 
 
@@ -361,15 +365,18 @@ def _by_row(block: bytes, layout: _Layout, row: int) -> Batch:
     ids: list[int] = []
     faults: list[Fault] = []
     limits = np.array([CLASSES - 1 if column == LABEL_COLUMN else 255 for column in layout.columns])
+    known = {LABEL_COLUMN, *PIXEL_COLUMNS}
+    is_read = np.array([column in known for column in layout.columns])
+    spellings = _Numbers()
     for number, line in enumerate(filter(None, block.split(b"\n")), row):
-        cells = _split(line)
+        cells = line.split(b",")
         if len(cells) != len(limits):
             faults.append(Fault(number, None, RAGGED, f"{len(limits)} cells", f"{len(cells)} cells"))
             continue
-        numbers = np.fromiter(map(_number, cells), np.int16, len(cells))
-        bad = np.flatnonzero((numbers < 0) | (numbers > limits))
+        numbers = np.fromiter(map(spellings.__getitem__, cells), np.int16, len(cells))
+        bad = np.flatnonzero(((numbers < 0) | (numbers > limits)) & is_read)
         if len(bad):
-            faults.append(_fault(number, layout.columns[bad[0]], cells[bad[0]]))
+            faults.append(_fault(number, layout.columns[bad[0]], cells, bad[0], numbers[bad[0]]))
         else:
             rows.append(numbers.astype(np.uint8))
             ids.append(number)
@@ -377,29 +384,46 @@ def _by_row(block: bytes, layout: _Layout, row: int) -> Batch:
     return Batch(layout.digits(cells_read, np.array(ids, np.int32)), tuple(faults))
 
 
-def _split(line: bytes) -> list[str]:
-    try:
-        return next(csv.reader([line.decode("utf-8", "replace")]))
-    except csv.Error:  # a cell of more than 128 KB
-        return []
+class _Numbers(dict[bytes, int]):
+    """The numbers in cells: a file spells each in one or two ways, and each comes up in thousands of cells.
+
+    Any number below -1 or above 255 stands for all of these; -1 for what is no whole number.
+    """
+
+    def __missing__(self, cell: bytes) -> int:
+        text = _bare(cell)
+        magnitude = text.removeprefix(b"-")
+        number = int(magnitude.lstrip(b"0")[:4] or b"0") if magnitude.isdigit() else -1
+        self[cell] = -2 if text.startswith(b"-") and number >= 0 else number
+        return self[cell]
 
 
-# A file spells each number in one or two ways, and each comes up in thousands of cells.
-@functools.lru_cache(maxsize=1024)
-def _number(cell: str) -> int:
-    """Return the whole number in a cell, any above 255 for one that is larger; -1 below zero and where it is none."""
-    match = NUMBER.fullmatch(cell)
-    if not match or match["minus"]:
-        return -1
-    number = int(match["hexadecimal"], 16) if match["hexadecimal"] else int(match["decimal"][:9])
-    return min(number, 999)
+def _bare(cell: bytes) -> bytes:
+    """Return a cell without the blanks around it, and without quotes around the whole."""
+    text = cell.strip(b" \t")
+    is_quoted = len(text) > 1 and text.startswith(b'"') and text.endswith(b'"')
+    return text[1:-1].strip(b" \t") if is_quoted else text
 
 
-def _fault(row: int, column: str, cell: str) -> Fault:
+def _fault(row: int, column: str, cells: Sequence[bytes], bad: int, number: int) -> Fault:
+    """Return the fault of a row whose first bad cell is number `bad`; number: as `_Numbers` reads it."""
     outside, expected = (LABEL, A_LABEL) if column == LABEL_COLUMN else (RANGE, A_PIXEL)
-    if NUMBER.fullmatch(cell):
-        return Fault(row, column, outside, expected, _quoted(cell))
-    return Fault(row, column, TEXT if cell.strip() else BLANK, expected, _quoted(cell))
+    received = _quoted(cells[bad].decode("utf-8", "replace"))
+    if number != -1:
+        return Fault(row, column, outside, expected, received)
+    if not _bare(cells[bad]):
+        return Fault(row, column, BLANK, expected, received)
+    hint = ", which looks scaled to 0-1: multiply by 255" if column != LABEL_COLUMN and _is_scaled(cells[bad:]) else ""
+    return Fault(row, column, TEXT, expected, received + hint)
+
+
+def _is_scaled(cells: Sequence[bytes]) -> bool:
+    """Return whether pixels are fractions from 0 to 1, not all of them 0."""
+    try:
+        values = [float(_bare(cell)) for cell in cells]
+    except ValueError:
+        return False
+    return min(values) >= 0 and 0 < max(values) <= 1
 
 
 def _quoted(text: str) -> str:

@@ -96,7 +96,7 @@ def texts(values: Sequence[str | None]) -> pa.Array:
     """Return an Arrow array of strings, made as in `column`; bytes of a name that are no text become escapes."""
     encoded = [(value or "").encode(errors="backslashreplace") for value in values]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
-    known = np.packbits([value is not None for value in values], bitorder="little")
+    known = np.packbits(np.array([value is not None for value in values], bool), bitorder="little")
     return pa.StringArray.from_buffers(
         len(values), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)), pa.py_buffer(known)
     )
@@ -147,7 +147,7 @@ def batches(path: Path, rows: int = 2_000, first: int = 0) -> Iterator[Digits]:
     """Yield the digits of a Parquet file of this project, at most `rows` at a time.
 
     first: how many digits at the file's beginning are left out.
-    Raises: DataError if the file is not Parquet or has another schema.
+    Raises: DataError if the file is not Parquet, has another schema or a value too few, also a label in a batch.
     """
     try:
         with pq.ParquetFile(**for_arrow(path)) as file:
@@ -159,10 +159,15 @@ def batches(path: Path, rows: int = 2_000, first: int = 0) -> Iterator[Digits]:
                     received=", ".join(f"{field.name}: {field.type}" for field in file.schema_arrow)[:200],
                     remedy="give a Parquet file that this project wrote, or a CSV",
                 )
+            _refuse_bomb(file.metadata, path)
             groups, inside = _groups_from(file.metadata, first)
+            row = first + 1
             for batch in file.iter_batches(rows, row_groups=groups, use_threads=False):
                 if inside < len(batch):
-                    yield from_batch(batch.slice(inside))
+                    wanted = batch.slice(inside)
+                    _refuse_missing(wanted, row, path)
+                    yield from_batch(wanted)
+                    row += len(wanted)
                 inside = max(0, inside - len(batch))
     except (pa.ArrowException, OSError) as error:
         # An error of the system has a number: the disk may be well again in a moment.
@@ -174,6 +179,54 @@ def batches(path: Path, rows: int = 2_000, first: int = 0) -> Iterator[Digits]:
             received=str(error),
             remedy="check the disk, or write the file again",
         ) from error
+
+
+def _refuse_bomb(metadata: pq.FileMetaData, path: Path) -> None:
+    """Refuse a file whose row groups lie over one another: it could go on for ever. Raises: DataError."""
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    claimed = sum(group.column(index).total_compressed_size for group in groups for index in range(len(SCHEMA)))
+    if claimed > (size := path.stat().st_size):
+        raise DataError(
+            "the Parquet file says that it holds more than it does",
+            file=path.name,
+            expected=f"at most {size:,} bytes",
+            received=f"{claimed:,} bytes",
+            remedy="copy it or write it again",
+        )
+
+
+def _refuse_missing(batch: pa.RecordBatch, row: int, path: Path) -> None:
+    """Refuse rows, the first of them number `row`, of which one has no id or image, or only some have a label."""
+    for name in batch.schema.names:
+        values = batch.column(name)
+        if values.null_count in ((0, len(values)) if name == "label" else (0,)):
+            continue
+        missing = values.is_null().to_pylist()  # to_numpy would import pandas
+        if name == "label":
+            odd = missing.index(not missing[0])
+            raise mixed_labels(path.name, row + odd, "without" if missing[odd] else "with one")
+        raise DataError(
+            "a value is missing",
+            file=path.name,
+            row=row + missing.index(True),
+            column=name,
+            expected="one in every row",
+            received="null",
+            remedy="write the file again",
+        )
+
+
+def mixed_labels(file: str, row: int, received: str) -> DataError:
+    """Return the error for a row that is the first with a label, or the first `without`."""
+    return DataError(
+        "some digits have labels and some have none",
+        file=file,
+        row=row,
+        column="label",
+        expected="all or none",
+        received=f"a row {received}",
+        remedy="separate them",
+    )
 
 
 def _groups_from(metadata: pq.FileMetaData, first: int) -> tuple[list[int], int]:

@@ -94,6 +94,10 @@ def _places(images: Stream, step: int) -> list[Place]:
     """Return where every `step` images of a file that is not packed begin. Raises: DataError."""
     with images.open() as pixels:
         count = _images_header(pixels, images.name)
+        header = pixels.tell()
+        size = pixels.seek(0, os.SEEK_END) - header
+    if size != count * PIXELS:
+        raise _wrong_length(images.name, count, PIXELS, f"{size:,} bytes")
     return [Place(row) for row in range(1, count + 1, step)] or [BEGINNING]
 
 

@@ -32,40 +32,35 @@ def table(probe: Probe) -> Table:
         )
     try:
         with explained(stream.name):
-            next(digits.batches(path), None)
+            first = next(digits.batches(path, rows=1), None)
     except DataError as error:
         raise NotDigitsError(str(error)) from error
-    with explained(stream.name):
-        label = pq.read_table(**for_arrow(path), columns=["label"])["label"]
-    if 0 < label.null_count < len(label):
-        raise DataError(
-            "some digits have labels and some have none",
-            file=stream.name,
-            column="label",
-            expected="all or none",
-            received=f"{label.null_count:,} of {len(label):,} without",
-            remedy="separate them",
-        )
+    labelled = first is None or first.labels is not None
     return Table.of(
         "parquet",
         [stream],
-        partial(_batches, path),
+        partial(_batches, path, labelled),
         partial(_places, path),
-        labelled=label.null_count == 0,
-        rows=len(label),
+        labelled=labelled,
+        rows=_rows(path),
     )
 
 
-def _batches(path: Path, place: Place) -> Iterator[Batch]:
+def _batches(path: Path, labelled: bool, place: Place) -> Iterator[Batch]:
     row = place.row
     with explained(path.name):
         for batch in digits.batches(path, first=row - 1):
+            if (batch.labels is not None) != labelled:
+                raise digits.mixed_labels(path.name, row, "without" if labelled else "with one")
             yield sorted_out(Digits(row_numbers(row, len(batch)), batch.images, batch.labels))
             row += len(batch)
 
 
 def _places(path: Path, step: int) -> list[Place]:
     """Return where every `step` rows begin."""
+    return [Place(row) for row in range(1, _rows(path) + 1, step)] or [BEGINNING]
+
+
+def _rows(path: Path) -> int:
     with explained(path.name), pq.ParquetFile(**for_arrow(path)) as file:
-        rows = file.metadata.num_rows
-    return [Place(row) for row in range(1, rows + 1, step)] or [BEGINNING]
+        return file.metadata.num_rows

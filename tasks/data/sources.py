@@ -7,12 +7,12 @@
 import hashlib
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.data import csv_source, downloads, idx_source, parquet_source, sample_source
-from tasks.data.addresses import expanded, reached
+from tasks.data.addresses import expanded
 from tasks.data.streams import ZIP, Probe, Stream, explained, in_folder, in_zip
 from tasks.data.tables import Kind, NotDigitsError, SplitName, Table
 from tasks.errors import DataError
@@ -89,8 +89,12 @@ def tables_in(path: Path) -> list[Table]:
     return tables_of((stream.probe() for stream in streams_in(path)), path.name)
 
 
-def tables_of(probes: Iterable[Probe], where: str) -> list[Table]:
-    """Return the tables as `tables_in`, of files that are listed already. where: what messages call the whole."""
+def tables_of(probes: Iterable[Probe], where: str, ignored: Sequence[str] | None = None) -> list[Table]:
+    """Return the tables as `tables_in`, of files that are listed already.
+
+    where: what messages call the whole. ignored: columns of CSVs that are not read; None where the caller has no way to
+    name any.
+    """
     tables: list[Table] = []
     images: list[Probe] = []
     labels: list[Probe] = []
@@ -104,7 +108,7 @@ def tables_of(probes: Iterable[Probe], where: str) -> list[Table]:
             elif probe.head.startswith(parquet_source.MAGIC):
                 tables.append(parquet_source.table(probe))
             else:
-                tables.append(_csv_table(probe))
+                tables.append(_csv_table(probe, ignored))
         except NotDigitsError as error:
             if begins(probe.stream.name, "train", *TEST):
                 raise
@@ -117,7 +121,7 @@ def tables_of(probes: Iterable[Probe], where: str) -> list[Table]:
 
 def streams_in(path: Path) -> list[Stream]:
     """Return the files that a path leads to: itself, those in the folder or in the zip. Raises: DataError."""
-    with explained(str(path)), reached(str(path)):
+    with explained(str(path)):
         if not path.exists():
             raise DataError(
                 "there is no such file or folder",
@@ -149,7 +153,7 @@ def _no_digits(where: str, passed_over: dict[str, NotDigitsError]) -> DataError:
     return DataError("no digits are in it", file=where, expected=DIGITS, received=names or "nothing", remedy=REMEDY)
 
 
-def _csv_table(probe: Probe) -> Table:
+def _csv_table(probe: Probe, ignored: Sequence[str] | None) -> Table:
     """Return the table of a file that is nothing else. Raises: DataError that says what its name promises instead."""
     stream, head = probe.stream, probe.head
     if re.search(r"ubyte(\.gz)?$", stream.base.lower()):
@@ -163,7 +167,7 @@ def _csv_table(probe: Probe) -> Table:
             remedy="give the zip itself",
         )
     try:
-        return csv_source.table(probe)
+        return csv_source.table(probe, ignored)
     except NotDigitsError as error:
         if stream.base.lower().endswith(".zip"):
             raise NotDigitsError(

@@ -1,6 +1,7 @@
 """Bytes out of a file, a gzip or a member of a zip, unpacked on the way, never to disk; all trouble is a DataError."""
 
 import contextlib
+import functools
 import gzip
 import os
 import re
@@ -8,6 +9,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import BinaryIO, cast
 
 import pyarrow as pa
 
+from tasks.data.addresses import is_remote, reached, version
 from tasks.errors import DataError, StoreError
 
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -61,14 +64,16 @@ class Stream:
     @contextlib.contextmanager
     def _raw(self) -> Iterator[tuple[BinaryIO, int]]:
         """Open it as it is, perhaps gzipped; yield it with how many bytes that is."""
-        with explained(self.name), self.path.open("rb") as file:
-            if self.member is None:
+        with explained(self.name):
+            if self.member is not None:
+                archive = _archive(self.path)
+                with archive.open(self.member) as member:
+                    yield cast(BinaryIO, member), archive.getinfo(self.member).file_size
+                return
+            with self.path.open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(0)
                 yield file, size
-                return
-            with zipfile.ZipFile(file) as archive, archive.open(self.member) as member:
-                yield cast(BinaryIO, member), archive.getinfo(self.member).file_size
 
 
 @dataclass(frozen=True)
@@ -94,9 +99,13 @@ def unpacked(file: BinaryIO) -> BinaryIO:
 
 @contextlib.contextmanager
 def explained(file: str) -> Iterator[None]:
-    """Turn what reading a file can raise into a DataError that names the file."""
+    """Turn what reading a file can raise into a DataError that names the file; a StoreError where it may heal.
+
+    Raises: also FetchError, as `reached`.
+    """
     try:
-        yield
+        with reached(file):
+            yield
     except FileNotFoundError as error:
         raise DataError(
             "there is no such file",
@@ -123,8 +132,9 @@ def explained(file: str) -> Iterator[None]:
         ) from error
     except (OSError, pa.ArrowException) as error:
         # An error of the system has a number: disk or network may be well again in a moment.
-        kind = StoreError if getattr(error, "errno", None) else DataError
-        reason = getattr(error, "strerror", None) or str(error)
+        may_heal = getattr(error, "errno", None) or isinstance(error, TimeoutError | ConnectionError)
+        kind = StoreError if may_heal else DataError
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise kind(
             "the file cannot be read",
             file=file,
@@ -152,12 +162,11 @@ def in_folder(folder: Path) -> list[Stream]:
 def in_zip(path: Path) -> list[Stream]:
     """Return the files in a zip, by name.
 
-    Raises: DataError if it is damaged, asks for a password, or has members that climb out of it.
+    Raises: DataError if it is damaged, asks for a password, or has members that climb out of it, no name or the same.
     """
     with explained(path.name):
         try:
-            with zipfile.ZipFile(path) as archive:
-                members = [member for member in archive.infolist() if not member.is_dir()]
+            members = [member for member in _archive(path).infolist() if not member.filename.endswith("/")]
         except zipfile.BadZipFile as error:
             raise DataError(
                 "the zip is truncated or damaged",
@@ -168,7 +177,28 @@ def in_zip(path: Path) -> list[Stream]:
             ) from error
     for member in members:
         _check(member, path)
-    return [Stream(f"{path.name}/{name}", path, name) for name in sorted(member.filename for member in members)]
+    counts = Counter(member.filename for member in members)
+    for name, count in counts.items():
+        if count > 1 or not name:
+            raise DataError(
+                "two files in the zip have the same name" if name else "a file in the zip has no name",
+                file=path.name,
+                expected="a name of its own for each",
+                received=f"'{name}' twice" if name else "''",
+                remedy="unpack it and give the folder",
+            )
+    return [Stream(f"{path.name}/{name}", path, name) for name in sorted(counts)]
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    """Return a zip, opened once: to read its directory for each of its files takes the square of their number."""
+    details = path.stat()
+    return _opened_archive(path, version(path) or f"{details.st_ino} {details.st_size} {details.st_mtime_ns}")
+
+
+@functools.lru_cache(maxsize=2)
+def _opened_archive(path: Path, content: str) -> zipfile.ZipFile:
+    return zipfile.ZipFile(cast(BinaryIO, path.open("rb")) if is_remote(path) else path)
 
 
 def _check(member: zipfile.ZipInfo, path: Path) -> None:

@@ -24,7 +24,17 @@ def check_writable(output: str, force: bool) -> None:
     if exists and not force:
         remedy = "name another, or overwrite it by --force"
         raise UsageError("there is such a file already", file=output, remedy=remedy)
-    if not is_remote(path) and not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+    if is_remote(path):
+        return
+    if not path.parent.is_dir():
+        raise StoreError(
+            "the folder of the output does not exist",
+            file=output,
+            expected="a folder",
+            received=f"nothing at {path.parent}" if not path.parent.exists() else f"a file at {path.parent}",
+            remedy="make it, or name another",
+        )
+    if not os.access(path.parent, os.W_OK):
         expected = "a folder that you may write to"
         raise StoreError("the folder of the output cannot be written", file=output, expected=expected)
 
@@ -35,16 +45,22 @@ def deliver(scores: Artifact, output: str) -> None:
         if output == STANDARD_OUTPUT:
             _print(submission)
             return
-        with reached(output), writing(expanded(output)) as file:
+        with writing(expanded(output)) as file:
             shutil.copyfileobj(submission, file)
 
 
 def _print(file: BinaryIO) -> None:
-    """Copy a file to standard output. Raises: StoreError if that is closed."""
+    """Copy a file to standard output. Raises: StoreError if that is closed, or full."""
+    if sys.stdout is None:
+        raise StoreError("standard output is closed", remedy="give --output a path")
     try:
         shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.buffer.flush()
-    except BrokenPipeError as error:
+    except OSError as error:
         # What is left in the buffer is flushed at the end, and needs somewhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise StoreError("whoever reads the output has closed it", remedy="give --output a path") from error
+        if isinstance(error, BrokenPipeError):
+            raise StoreError("whoever reads the output has closed it", remedy="give --output a path") from error
+        raise StoreError(
+            "standard output cannot be written", received=error.strerror, remedy="give --output a path"
+        ) from error

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tasks.data.addresses import expanded, matching, reached, version
+from tasks.data.addresses import expanded, matching, version
 from tasks.data.csv_source import BLOCK, RowFinder
 from tasks.data.sources import NAMED, TEST, begins, recognise, streams_in, tables_of
 from tasks.data.streams import Probe, Stream, explained
@@ -46,12 +46,15 @@ def spool_folder(root: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def tables_to_score(inputs: Sequence[str], settings: Settings, spool: Path) -> list[Table]:
+def tables_to_score(
+    inputs: Sequence[str], settings: Settings, spool: Path, ignored: Sequence[str] | None = None
+) -> list[Table]:
     """Return the tables to score, each with a name of its own: those of the inputs in their order, then all pictures.
 
     inputs: paths, addresses (`s3://…`) or patterns of tables, pictures, and zips or folders of them; the names that
         `recognise` knows; `-` for a CSV from standard input. Of tables that hold both, the test part is meant.
-    spool: folder that standard input is kept in.
+    spool: folder that standard input is kept in. ignored: columns of CSVs that are not read; None where the caller has
+        no way to name any.
     Raises: DataError if there is nothing, or nothing usable; FetchError.
     """
     tables: list[Table] = []
@@ -69,7 +72,7 @@ def tables_to_score(inputs: Sequence[str], settings: Settings, spool: Path) -> l
             for probe in probes:
                 log.warning("%s: not read: it is no picture", probe.stream.name)
         else:
-            chosen = _to_score(tables_of(probes, name), name)
+            chosen = _to_score(tables_of(probes, name, ignored), name)
             tables += [replace(table, file=_name(name, _base(table.file), len(chosen))) for table in chosen]
     tables = _shortened(tables)
     if pictures:
@@ -107,6 +110,8 @@ def survey(tables: Sequence[Table], shard_rows: int | None = None) -> Survey:
                     places[index] = finder.places
             # Of names that are no text, too: a file system takes any bytes.
             digest.update(os.fsencode(f"{table.file}\0{path.name}\0{content}\n"))
+        # They are the ids, which depend on how the call names the folders of pictures.
+        digest.update(os.fsencode("\0".join(table.names)))
     return Survey(digest.hexdigest(), places)
 
 
@@ -138,10 +143,7 @@ def _sorted_out(streams: Iterable[Stream]) -> tuple[list[Stream], list[Probe]]:
 
 def _streams(name: str, spool: Path) -> Iterator[Stream]:
     if name == STANDARD_INPUT:
-        path = spool / "standard-input.csv"
-        with path.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-        yield Stream("standard input", path)
+        yield Stream("standard input", _spooled(spool))
         return
     for path in _paths(name):
         for stream in streams_in(path):
@@ -149,19 +151,36 @@ def _streams(name: str, spool: Path) -> Iterator[Stream]:
             yield replace(stream, path=stream.path.absolute())
 
 
+def _spooled(folder: Path) -> Path:
+    """Return the file that standard input is copied to. Raises: DataError, StoreError."""
+    path = folder / "standard-input.csv"
+    if sys.stdin is None:
+        raise DataError(
+            "standard input is closed", expected="a CSV from a pipe or a file", remedy="name a file, or give it one"
+        )
+    try:
+        with path.open("wb") as file, explained("standard input"):
+            while chunk := sys.stdin.buffer.read(BLOCK):
+                file.write(chunk)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    return path
+
+
 def _paths(name: str) -> list[Path]:
     """Return the paths that a pattern fits, or the path itself where it is none."""
     path = expanded(name)
-    with explained(name), reached(name):
-        if not re.search(r"[*?[]", name) or path.exists():
+    is_pattern = re.search(r"[*?[]", name)
+    with explained(name):
+        if path.exists():
             return [path]
-        paths = matching(name)
+        paths = matching(name) if is_pattern else []
     if not paths:
         raise DataError(
-            "no file fits this pattern",
+            "no file fits this pattern" if is_pattern else "there is no such file or folder",
             file=name,
-            expected="files of digits",
-            received="none",
+            expected="tables, pictures, or folders or zips of them",
+            received="nothing",
             remedy="check the path",
         )
     return paths

@@ -56,6 +56,11 @@ def write_review(folder: Path) -> None:
         sheets.write(folder / REVIEW_SHEET, [_tile(*row) for row in least_sure])
 
 
+def answers(folder: Path) -> Iterator[tuple[Any, ...]]:
+    """Yield id, label, confidence, and the reason where there is none, of every row of the scores in a folder."""
+    return _rows(folder, ["id", "label", "confidence", "reason"])
+
+
 def write_quarantine(folder: Path, job: Job, finished: Iterable[Shard]) -> None:
     """Write quarantine.csv where rows were set aside."""
     rows = [_quarantined(job, shard, fault) for shard in finished for fault in shard.faults]
@@ -65,14 +70,16 @@ def write_quarantine(folder: Path, job: Job, finished: Iterable[Shard]) -> None:
 
 def write_seen(folder: Path, job: Job) -> None:
     """Draw the first pictures beside what the model saw, its answer, and the truth where it is another."""
-    columns = ["id", "label", "confidence", "reason", "truth"]
-    answers = {name: answer for name, *answer in _rows(folder, columns)}
+    shown = {
+        name: stream
+        for table in job.tables
+        for name, stream in zip(table.names[:SHOWN], table.pictures[:SHOWN], strict=True)
+    }
     tiles = []
-    for table in job.tables:
-        for name, stream in zip(table.names[:SHOWN], table.pictures[:SHOWN], strict=True):
-            if name in answers:
-                pixels, seen = read_picture(stream, name)
-                tiles.append(_seen_tile([pixels, seen.image], name, *answers[name]))
+    for name, *answer in _rows(folder, ["id", "label", "confidence", "reason", "truth"]) if shown else ():
+        if stream := shown.get(name):
+            pixels, seen = read_picture(stream, name)
+            tiles.append(_seen_tile([pixels, seen.image], name, *answer))
     if tiles:
         sheets.write(folder / SEEN_SHEET, tiles)
 

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,7 +29,8 @@ from tasks.scoring import outputs, processes, shards
 from tasks.scoring.inputs import survey
 from tasks.scoring.shards import Job, Piece, Shard
 from tasks.scoring.writing import writing
-from tasks.store import Artifact, Draft, Store
+from tasks.store import Artifact, Draft, Store, unwritable
+from tasks.store.locks import try_lock
 
 log = logging.getLogger(__name__)
 
@@ -159,6 +160,29 @@ def plan(
     return Plan(job, package, options, made_from, fresh, surveyed.places, workers, by_shard)
 
 
+@contextlib.contextmanager
+def alone(store: Store, planned: Plan) -> Iterator[None]:
+    """Keep other runs from scoring the same meanwhile: they wait, and find it done. Raises: StoreError."""
+    from filelock import FileLock
+
+    lock = store.root / ".scratch" / f"shards-{planned.job.digest}.lock"
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with try_lock(lock) as is_free:
+            if not is_free:
+                log.info("another run scores the same: waiting for it")
+        held = FileLock(lock)
+        held.acquire()
+    except OSError as error:
+        raise unwritable(store.root, error) from error
+    try:
+        yield
+        # Who waits for it finds the scores; who comes from now on makes a new file.
+        lock.unlink(missing_ok=True)
+    finally:
+        held.release()
+
+
 def published(store: Store, planned: Plan) -> Artifact | None:
     """Return the scores of a plan if they are there already."""
     scores = store.find(f"scores/{planned.job.digest}")
@@ -202,15 +226,16 @@ def carry_out(store: Store, planned: Plan, tell: Callable[[int], None] = lambda 
     tell: called with the number of rows gone through since the last call.
     Raises: DataError, DriftError, StoreError.
     """
-    if not published(store, planned):
-        calls = [(planned.job, piece) for piece in planned.pieces()]
-        if planned.workers == 1:
-            for call in calls:
-                shards.score_piece(*call, tell)
-        else:
-            for rows in processes.call_in_workers(shards.score_piece, calls, planned.workers):
-                tell(rows)
-    return publish(store, planned)
+    with alone(store, planned):
+        if not published(store, planned):
+            calls = [(planned.job, piece) for piece in planned.pieces()]
+            if planned.workers == 1:
+                for call in calls:
+                    shards.score_piece(*call, tell)
+            else:
+                for rows in processes.call_in_workers(shards.score_piece, calls, planned.workers):
+                    tell(rows)
+        return publish(store, planned)
 
 
 def reference_of(package: Artifact) -> Profile:

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.data.addresses import is_remote
+from tasks.data.addresses import is_remote, reached
 from tasks.data.chunks import Chunk, ahead, chunks_of
 from tasks.data.digits import CLASSES, PIXELS, column, fingerprints, texts
 from tasks.data.tables import BEGINNING, Batch, Fault, Place, Table
@@ -137,13 +137,14 @@ def pieces(job: Job, known_places: Mapping[int, list[Place]], by_shard: bool) ->
 
 
 def finished_shard(job: Job, table_index: int, number: int) -> Shard | None:
-    """Return a shard if it is there, whole, and of this job."""
+    """Return a shard if it is there, whole, and of this job. Raises: FetchError."""
     parquet, manifest = _files(job, table_index, number)
     try:
-        fields = json.loads(manifest.read_text(encoding="utf-8"))
-        fields["faults"] = [Fault(**fault) for fault in fields["faults"]]
-        shard = Shard(**fields)
-        size = parquet.stat().st_size
+        with reached(str(manifest)):
+            fields = json.loads(manifest.read_text(encoding="utf-8"))
+            fields["faults"] = [Fault(**fault) for fault in fields["faults"]]
+            shard = Shard(**fields)
+            size = parquet.stat().st_size
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return shard if (shard.digest, shard.bytes) == (job.digest, size) else None
@@ -332,7 +333,8 @@ def _scorer(job: Job) -> Scorer:
 
 def _files(job: Job, table_index: int, number: int) -> tuple[Path, Path]:
     """Return the paths of a shard's Parquet file and of its manifest."""
-    name = f"part-{table_index:03}-{number:06}"
+    # As wide as anybody's number: the files are read in the order of their names.
+    name = f"part-{table_index:06}-{number:09}"
     return job.folder / f"{name}.parquet", job.folder / f"{name}.json"
 
 

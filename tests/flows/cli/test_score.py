@@ -55,7 +55,7 @@ def test_it_can_stand_in_a_pipe(home: Path) -> None:
     [
         (["nowhere.csv"], 1, "digits: nowhere.csv: there is no such file or folder; expected"),
         (["test.csv", "--output", "there.csv"], 2, "digits: there.csv: there is such a file already; to go on, name"),
-        (["test.csv", "--output", "nowhere/x.csv"], 1, "digits: nowhere/x.csv: the folder of the output cannot be"),
+        (["test.csv", "--output", "nowhere/x.csv"], 1, "digits: nowhere/x.csv: the folder of the output does"),
         (["test.csv", "--model", "abcd"], 1, "digits: there is no artifact 'abcd'; to go on, see `digits artifacts`"),
         (
             ["test.csv", "--model", "prepared/"],
@@ -125,6 +125,8 @@ def test_pictures_are_answered_or_set_aside_with_a_reason(home: Path) -> None:
         ["1_text.png", "", "it is no picture"],
         ["2_huge.png", "", "the picture is too large"],
     ]
+    assert f"seen        {scores.path / 'seen.png'}" in run.stdout
+    assert "0_blank.png  –  there is no ink\n" in run.stdout
     with Image.open(scores.path / "seen.png") as sheet:
         assert sheet.width > 2 * 84
 
@@ -179,7 +181,7 @@ shards.writing = dying
 @pytest.mark.parametrize(("file", "number"), [("parquet", 1), ("json", 3)])
 def test_a_run_killed_at_a_shard_goes_on_and_ends_in_the_same_bytes(home: Path, file: str, number: int) -> None:
     call = ("score", "test.csv", "--shard-rows", "150", "--output")
-    program = KILLED.format(name=f"part-000-{number:06}.{file}") + PROGRAM
+    program = KILLED.format(name=f"part-000000-{number:09}.{file}") + PROGRAM
     killed = digits(*call, "resumed.csv", home=home, program=program)
     assert killed.returncode == -signal.SIGKILL
     assert not (home / "resumed.csv").exists()
@@ -206,6 +208,39 @@ def test_a_pipe_that_closes_is_no_traceback(home: Path) -> None:
     message = run.stderr.read().decode()
     assert run.wait() == 1
     assert message == "digits: whoever reads the output has closed it; to go on, give --output a path\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "redirected", "code", "message"),
+    [
+        ("score -", "<&-", 1, "digits: standard input is closed; expected a CSV from a pipe or a file; to go on, "),
+        ("score test.csv -o -", ">&-", 1, "digits: standard output is closed; to go on, give --output a path\n"),
+        ("score test.csv -o -", ">/dev/full", 1, "digits: standard output cannot be written; received No space left"),
+        ("score test.csv", ">/dev/full", 1, "digits: standard output cannot be written; received No space left"),
+        ("score test.csv", ">&-", 0, ""),
+        ("score test.csv", "2>&-", 0, ""),
+        ("score nowhere.csv", "2>/dev/full", 1, ""),
+        ("models", ">/dev/full", 1, "digits: standard output cannot be written; received No space left"),
+        ("verify", ">/dev/full", 1, "digits: standard output cannot be written; received No space left"),
+    ],
+)
+def test_a_stream_that_is_closed_or_full_is_no_traceback(
+    home: Path, call: str, redirected: str, code: int, message: str
+) -> None:
+    command = ["sh", "-c", f'exec "$0" -c "$1" {call} {redirected}', sys.executable, PROGRAM]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=home, env=environment(home), timeout=300)
+    assert run.returncode == code, run.stderr
+    assert run.stderr.startswith(message)
+    assert run.stderr.count("\n") == (1 if message else 0)
+
+
+def test_few_answers_are_said_and_no_share_of_them(home: Path) -> None:
+    making.write_csv(home / "three.csv", making.digits(3))
+    run = digits("score", "three.csv", home=home)
+    assert run.returncode == 0, run.stderr
+    lines = run.stdout.splitlines()
+    assert [re.fullmatch(r"(\d)  \d  [<>]?\d+\.\d\d %", line)[1] for line in lines[:3]] == ["1", "2", "3"]  # type: ignore[index]
+    assert re.search(r"^accuracy    \d of 3 with a label are right: too few for a share$", run.stdout, re.MULTILINE)
 
 
 def test_the_flow_ends_in_the_same_scores(home: Path, prefect_server: str) -> None:

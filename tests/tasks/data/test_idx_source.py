@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tasks.data.digits import Digits, concatenate
-from tasks.data.sources import recognise
+from tasks.data.sources import recognise, tables_in
 from tasks.data.tables import Batch, Fault
 from tasks.errors import DataError
 from tasks.settings import Settings
@@ -183,4 +183,17 @@ def test_images_without_labels_cannot_be_learned_from(folder: Path) -> None:
     assert str(error.value) == (
         f"mnist: there are no labels to learn from; expected a column label, or a file of labels; received {IMAGES}; "
         "to go on, give the labelled digits too"
+    )
+
+
+def test_a_header_that_claims_too_much_is_refused_before_shards_are_planned(tmp_path: Path) -> None:
+    path = tmp_path / IMAGES
+    path.write_bytes(b"\0\0\x08\x03" + b"\xff" * 4 + making.idx_images(making.digits(2))[8:])
+    (table,) = tables_in(path)
+    with pytest.raises(DataError) as error:
+        table.places(1_000_000)
+    assert str(error.value) == (
+        f"{IMAGES}: the file is not as long as its header says; "
+        "expected 4,294,967,295 x 784 = 3,367,254,359,280 bytes of content; received 1,568 bytes; "
+        "to go on, copy or download it again"
     )

@@ -1,15 +1,27 @@
 """Parquet files of this project as a source, and what is refused of Parquet and how."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from tasks.data import digits as digit_files
 from tasks.data.digits import Digits
+from tasks.data.sources import tables_in
+from tasks.errors import DataError
 from tests import making
 from tests.tasks.data.reading import digits_of, refusal, source
+
+
+def read_refusal(path: Path) -> str:
+    """The message of a file that is refused when its table is read."""
+    (table,) = tables_in(path)
+    with pytest.raises(DataError) as error:
+        list(table.read())
+    return str(error.value)
 
 
 def test_parquet_folder_gives_its_rows_numbers_of_its_own(tmp_path: Path) -> None:
@@ -45,8 +57,53 @@ def test_parquet_with_some_labels_missing_is_refused(tmp_path: Path) -> None:
     table = digit_files.to_table(making.digits(3)).set_column(1, "label", pa.array([1, None, 3], pa.uint8()))
     pq.write_table(table, tmp_path / "a.parquet")
     assert refusal(tmp_path / "a.parquet") == (
-        "a.parquet, column label: some digits have labels and some have none; expected all or none; "
-        "received 1 of 3 without; to go on, separate them"
+        "a.parquet, row 2, column label: some digits have labels and some have none; expected all or none; "
+        "received a row without; to go on, separate them"
+    )
+
+
+def test_labels_that_end_somewhere_in_a_parquet_are_noticed_there(tmp_path: Path) -> None:
+    tables = [digit_files.to_table(making.digits(2_000)), digit_files.to_table(making.unlabelled(making.digits(5)))]
+    for parts, row, received in ((tables, 2_001, "without"), (tables[::-1], 6, "with one")):
+        pq.write_table(pa.concat_tables(parts), tmp_path / "a.parquet", row_group_size=2_000)
+        assert read_refusal(tmp_path / "a.parquet") == (
+            f"a.parquet, row {row:,}, column label: some digits have labels and some have none; "
+            f"expected all or none; received a row {received}; to go on, separate them"
+        )
+
+
+@pytest.mark.parametrize(("column", "index"), [("id", 0), ("image", 2)])
+def test_parquet_with_a_value_missing_is_refused_with_its_row(tmp_path: Path, column: str, index: int) -> None:
+    whole = digit_files.to_table(making.digits(4_003))
+    values = whole[column].to_pylist()
+    values[4_001] = None
+    pq.write_table(
+        whole.set_column(index, whole.field(column), pa.array(values, whole.field(column).type)), tmp_path / "a.parquet"
+    )
+    assert read_refusal(tmp_path / "a.parquet") == (
+        f"a.parquet, row 4,002, column {column}: a value is missing; expected one in every row; received null; "
+        "to go on, write the file again"
+    )
+
+
+def test_parquet_that_names_the_same_bytes_again_and_again_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digit_files.write(tmp_path / "a.parquet", making.digits(300))
+    size = (tmp_path / "a.parquet").stat().st_size
+
+    class Twice(pq.ParquetFile):
+        @property
+        def metadata(self) -> pq.FileMetaData:
+            metadata = super().metadata
+            metadata.append_row_groups(metadata)
+            return metadata
+
+    monkeypatch.setattr(pq, "ParquetFile", Twice)
+    assert re.fullmatch(
+        r"a\.parquet: the Parquet file says that it holds more than it does; "
+        rf"expected at most {size:,} bytes; received [\d,]+ bytes; to go on, copy it or write it again",
+        refusal(tmp_path / "a.parquet"),
     )
 
 

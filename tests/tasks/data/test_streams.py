@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.data import digits as digit_files
+from tasks.data.streams import Stream, in_zip
 from tests import making
 from tests.tasks.data.reading import ALL_KINDS, GIVE, digits_of, refusal, source
 
@@ -85,6 +86,42 @@ def test_zip_with_a_link_is_refused(tmp_path: Path) -> None:
     assert refusal(path) == (
         "digits.zip: the zip holds a link; expected files; received a link 'train.csv'; to go on, pack the file itself"
     )
+
+
+def test_zip_with_two_files_of_one_name_is_refused(tmp_path: Path) -> None:
+    path = making.write_zip(tmp_path / "digits.zip", {"1.png": b"first", "2.png": b"second"})
+    path.write_bytes(path.read_bytes().replace(b"2.png", b"1.png"))
+    assert refusal(path) == (
+        "digits.zip: two files in the zip have the same name; expected a name of its own for each; "
+        "received '1.png' twice; to go on, unpack it and give the folder"
+    )
+
+
+def test_zip_with_a_file_without_a_name_is_refused(tmp_path: Path) -> None:
+    path = making.write_zip(tmp_path / "digits.zip", {"nameless": b"x"})
+    path.write_bytes(path.read_bytes().replace(b"nameless", b"\0ameless"))
+    assert refusal(path) == (
+        "digits.zip: a file in the zip has no name; expected a name of its own for each; received ''; "
+        "to go on, unpack it and give the folder"
+    )
+
+
+def test_the_directory_of_a_zip_is_read_once_however_many_files_are_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = zipfile.ZipFile._RealGetContents  # type: ignore[attr-defined]
+    readings: list[zipfile.ZipFile] = []
+    monkeypatch.setattr(
+        zipfile.ZipFile, "_RealGetContents", lambda archive: (readings.append(archive), read(archive)), raising=True
+    )
+    path = making.write_zip(tmp_path / "digits.zip", {f"{number}.png": bytes([number]) for number in range(50)})
+    for stream in in_zip(path):
+        with stream.open() as file:
+            assert file.read() == bytes([int(stream.base.removesuffix(".png"))])
+    assert len(readings) == 1
+    making.write_zip(path, {"1.png": b"another"})
+    with Stream("1.png", path, "1.png").open() as file:
+        assert file.read() == b"another"
 
 
 def test_packed_parquet_is_refused(tmp_path: Path) -> None:

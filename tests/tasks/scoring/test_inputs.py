@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,10 @@ def test_a_pattern_stands_for_the_files_that_it_fits(tmp_path: Path) -> None:
     for name in ("2.csv", "1.csv", "notes.txt"):
         csv(tmp_path / name)
     assert [table.file for table in tables(tmp_path / "*.csv", folder=tmp_path)] == ["1.csv", "2.csv"]
-    with pytest.raises(DataError, match="no file fits this pattern; expected files of digits; received none"):
+    with pytest.raises(
+        DataError,
+        match="no file fits this pattern; expected tables, pictures, or",
+    ):
         tables(tmp_path / "*.parquet", folder=tmp_path)
 
 
@@ -174,3 +178,32 @@ def test_the_one_reading_of_a_csv_tells_where_its_shards_begin(shard_rows: int, 
     surveyed = survey(both, shard_rows)
     assert surveyed.places == {0: both[0].places(shard_rows)}  # what is packed has only a beginning
     assert surveyed.digest == survey(both).digest
+
+
+def test_ids_are_part_of_what_tells_inputs_apart(tmp_path: Path) -> None:
+    for folder in ("jan", "feb"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.png").write_bytes(b"\x89PNG")
+    first = survey(tables(tmp_path / "jan", tmp_path / "feb", folder=tmp_path)).digest
+    (tmp_path / "jan").rename(tmp_path / "x")
+    assert survey(tables(tmp_path / "x", tmp_path / "feb", folder=tmp_path)).digest != first
+
+
+def test_what_a_killed_run_has_left_of_standard_input_goes(tmp_path: Path) -> None:
+    with spool_folder(tmp_path) as folder:
+        left = folder.with_name(folder.name.replace(f"@{os.getpid()}@", "@4194303@"))
+        left.mkdir()
+    with spool_folder(tmp_path) as folder:
+        assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_columns_that_are_neither_pixels_nor_label_can_be_left_out(tmp_path: Path) -> None:
+    rows = making.csv_rows(UNLABELLED)
+    names = ["id", *(f"form {number}" for number in range(1, len(rows)))]
+    (tmp_path / "test.csv").write_bytes(making.csv_text([[name, *row] for name, row in zip(names, rows, strict=True)]))
+    with pytest.raises(DataError, match=r"or leave out what is no pixel by --ignore-columns id$"):
+        tables_to_score([str(tmp_path / "test.csv")], Settings(home=tmp_path), tmp_path, [])
+    with pytest.raises(DataError, match=r"to go on, put the columns right$"):
+        tables(tmp_path / "test.csv", folder=tmp_path)
+    (table,) = tables_to_score([str(tmp_path / "test.csv")], Settings(home=tmp_path), tmp_path, ["id"])
+    np.testing.assert_array_equal(images(table), DIGITS.images)

@@ -1,5 +1,7 @@
 """Scoring ends in the same files however the work is divided, interrupted and resumed."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -182,6 +184,50 @@ def test_bad_rows_can_be_set_aside_and_the_others_keep_their_ids(chain: Chain, t
     ]
     metrics = published.measured(ScoresMetrics)
     assert (metrics.rows, metrics.quarantined) == (698, 2)
+
+
+@pytest.mark.parametrize("shard_rows", [2, 100_000])
+def test_a_shard_or_a_table_of_bad_rows_only_is_set_aside(
+    chain: Chain, tmp_path: Path, store: Store, shard_rows: int
+) -> None:
+    rows = making.csv_rows(making.unlabelled(DIGITS[:4]))
+    for row in (1, 2, *((3, 4) if shard_rows > 4 else ())):
+        rows[row][5] = "x"
+    (tmp_path / "test.csv").write_bytes(making.csv_text(rows))
+    published = score(chain, tmp_path / "test.csv", store, on_bad_row="quarantine", shard_rows=shard_rows)
+    metrics = published.measured(ScoresMetrics)
+    assert (metrics.rows, metrics.quarantined) == ((2, 2) if shard_rows == 2 else (0, 4))
+
+
+def test_the_same_scored_twice_at_once_is_scored_once(
+    chain: Chain, table: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[int] = []
+    score_piece = shards.score_piece
+    first_is_scoring, second_may_end = threading.Event(), threading.Event()
+
+    def slowly(*arguments: object) -> int:
+        scored.append(1)
+        first_is_scoring.set()
+        second_may_end.wait(5)
+        return score_piece(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(shards, "score_piece", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(score, chain, table, store)
+        first_is_scoring.wait(60)
+        second = pool.submit(score, chain, table, store)
+        second_may_end.set()
+        assert first.result().name == second.result().name
+    assert len(scored) == 1
+
+
+def test_thousands_of_tables_come_out_in_the_order_in_which_they_went_in(
+    chain: Chain, table: Path, store: Store
+) -> None:
+    job = scores.plan(store, chain.package, tables_of(table), Options()).job
+    names = [shards._files(job, index, number)[0].name for index, number in ((1, 0), (999, 2_000_000), (1_000, 0))]
+    assert names == sorted(names)
 
 
 def test_inverted_digits_stop_the_run_where_drift_is_to(chain: Chain, tmp_path: Path, store: Store) -> None:
