@@ -9,8 +9,8 @@ from collections.abc import Iterator
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
     """Throw away what this process writes to stdout and stderr until the context ends; exceptions pass."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # one that is closed is None
+        stream.flush()
     terminal = os.dup(1), os.dup(2)
     try:
         with open(os.devnull, "wb") as nowhere:

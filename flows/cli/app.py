@@ -4,6 +4,7 @@ Here are the commands that train and score; those about what there is and what i
 """
 
 import contextlib
+import errno
 import io
 import logging
 import os
@@ -11,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO, cast
 
 import typer
 
@@ -74,11 +75,13 @@ def main() -> None:
             print("digits: stopped; the same command goes on where it was", file=sys.stderr)
         raise
     except OSError as error:
-        if not any(map(_is_broken, (sys.stdout, sys.stderr))):
+        # Full or closed, and no file: what writes those says their names.
+        if error.filename or error.errno not in (errno.ENOSPC, errno.EPIPE):
             raise
         remedy = "free space, or send it elsewhere"
         if not isinstance(error, BrokenPipeError):
             _complain(StoreError("standard output cannot be written", received=error.strerror, remedy=remedy))
+        _let_go(sys.stdout)
         raise SystemExit(1) from None
 
 
@@ -102,19 +105,15 @@ def _complain(error: DigitsError) -> None:
     """Write a line on standard error, as far as there is anybody to read it."""
     with contextlib.suppress(OSError):
         print(f"digits: {error}", file=sys.stderr)
-    _is_broken(sys.stderr)
+    _let_go(sys.stderr)
 
 
-def _is_broken(stream: TextIO | None) -> bool:
-    """Return whether a stream can take no more; then what is left in it goes nowhere, and does not fail at the end."""
-    if stream is None:
-        return False
+def _let_go(stream: TextIO | None) -> None:
+    """Send nowhere what a stream cannot take: to fail once more at the end would be a traceback."""
     try:
-        stream.flush()
+        print(end="", file=stream, flush=True)
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        return True
-    return False
+        os.dup2(os.open(os.devnull, os.O_WRONLY), cast(TextIO, stream).fileno())
 
 
 @app.command()
