@@ -1,5 +1,6 @@
 """Notices for people, as Prefect's events, one a run; `automations.py` passes them on to where they ask for it."""
 
+import time
 from typing import Any
 
 from prefect.events import emit_event
@@ -46,6 +47,7 @@ def ended(flow: Any, run: Any, _state: Any) -> None:
 
     Without it the server would wait for the next one, and then want to end the run. A hook of flows.
     """
+    time.sleep(1)  # the server works on events side by side: by then it is done with the heartbeat
     related = [{"prefect.resource.id": f"prefect.flow.{run.flow_id}", "prefect.resource.role": "flow"}]
     related[0]["prefect.resource.name"] = flow.name
     emit_event(ENDED, {"prefect.resource.id": f"prefect.flow-run.{run.id}"}, related=related)
