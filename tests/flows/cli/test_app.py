@@ -36,7 +36,11 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         (["tune", "--recipe", "nope.json"], 2, "digits: nope.json: the recipe cannot be read; received No such file"),
         (["run", "--set", "epochs=0"], 2, "digits: epochs is out of range; expected a whole number from 1 to 1000"),
         (["show", "abcd"], 1, "digits: there is no artifact 'abcd'; to go on, see `digits artifacts`"),
-        (["up", "--webhook", "nonsense"], 2, "digits: the webhook is no address; expected http://… or https://…; rec"),
+        (
+            ["up", "--webhook", "nonsense"],
+            2,
+            "digits: the webhook is no address; expected http://…, https://… or none; rec",
+        ),
         (["artifacts"], 1, "digits: there are no artifacts yet; to go on, start with `digits run`"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

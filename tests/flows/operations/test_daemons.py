@@ -81,7 +81,7 @@ def test_up_refuses_other_options_than_those_of_the_server_that_is_up(
     running.server.start(["sleep", "600"], **running.server_options)
     try:
         with pytest.raises(UsageError, match=message):
-            server.up(server.Operations(home, port, auth))
+            server.up(server.Operations(home, port, auth), None, None)
     finally:
         server.down(running)
 
@@ -92,7 +92,7 @@ def test_up_refuses_a_port_that_something_else_has(tmp_path: Path) -> None:
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(UsageError, match=f"port {port} cannot be used; received Address already in use"):
-            server.up(server.Operations(Settings(home=tmp_path), port))
+            server.up(server.Operations(Settings(home=tmp_path), port), None, None)
 
 
 def test_serve_refuses_where_a_worker_runs_the_deployments(tmp_path: Path) -> None:
