@@ -58,8 +58,8 @@ def test_a_damaged_pointer_is_told_with_the_way_out(store: Store) -> None:
 
 
 def test_a_champion_whose_package_is_gone_is_told(store: Store) -> None:
-    registry.record(store, decision("a"))
-    with pytest.raises(StoreError, match="there is no artifact 'package/a'"):
+    registry.record(store, decision("abcd"))
+    with pytest.raises(StoreError, match="there is no artifact 'package/abcd'"):
         registry.champion_package(store)
 
 
@@ -109,7 +109,7 @@ def test_to_appoint_the_champion_changes_nothing(store: Store, packages: list[Ar
 def test_a_damaged_package_does_not_become_champion(store: Store, packages: list[Artifact]) -> None:
     registry.appoint(store, packages[0])
     (packages[1].path / "float32.tflite").write_bytes(b"other")
-    with pytest.raises(StoreError, match=rf"{packages[1].name} is not what was written: float32.tflite: damaged"):
+    with pytest.raises(StoreError, match=rf"{packages[1].name} is not what was written: .*/float32.tflite: damaged"):
         registry.appoint(store, packages[1])
     assert champions(store) == [packages[0].name]
 

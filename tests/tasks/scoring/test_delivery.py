@@ -18,5 +18,5 @@ def test_an_output_that_is_there_is_refused_unless_it_may_be_overwritten(tmp_pat
 
 
 def test_an_output_whose_folder_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="the folder of the output cannot be written"):
+    with pytest.raises(StoreError, match="the folder of the output does not exist"):
         check_writable(str(tmp_path / "nowhere" / "submission.csv"), force=False)
