@@ -65,8 +65,9 @@ def main() -> None:
     try:
         try:
             app()
-        finally:
+        except SystemExit:  # how a command ends that was carried out; an error says more than the stream would
             print(end="", flush=True)
+            raise
     except DigitsError as error:
         _complain(error)
         raise SystemExit(error.exit_code) from None

@@ -221,6 +221,7 @@ def test_a_pipe_that_closes_is_no_traceback(home: Path) -> None:
         ("score test.csv", ">&-", 0, ""),
         ("score test.csv", "2>&-", 0, ""),
         ("score nowhere.csv", "2>/dev/full", 1, ""),
+        ("score nowhere.csv", ">/dev/full", 1, "digits: nowhere.csv: there is no such file or folder; expected "),
         ("models", ">/dev/full", 1, "digits: standard output cannot be written; received No space left"),
         ("verify", ">/dev/full", 1, "digits: standard output cannot be written; received No space left"),
     ],
