@@ -16,8 +16,8 @@ def main() -> None:
 
     origins = settings.PREFECT_SERVER_CORS_ALLOWED_ORIGINS.value().split(",")
     names = [urlsplit(origin).hostname or origin for origin in origins]
-    app = create_app(final=True)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False)
+    # Around the app, not in it: its own services call it by a name that is none.
+    app = TrustedHostMiddleware(create_app(final=True), allowed_hosts=names, www_redirect=False)
     host, port = settings.PREFECT_SERVER_API_HOST.value(), settings.PREFECT_SERVER_API_PORT.value()
     uvicorn.run(app, host=host, port=port, log_level="warning")
 
