@@ -184,7 +184,6 @@ def test_up_refuses_another_password_than_that_of_the_server_that_is_up(operated
     assert "the server asks for another password" in run.stderr
 
 
-@pytest.mark.xfail(reason="on a busy machine the notice of a run of the inbox has been seen to reach nobody; open")
 def test_the_webhook_is_called_on_a_bad_file(operated: Operated, finished: str) -> None:
     def refusals() -> list[str]:
         return [message["text"] for message in operated.messages if message["event"] == "digitflow.inbox"]
