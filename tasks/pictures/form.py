@@ -6,6 +6,7 @@ import numpy as np
 from tasks.data.digits import SIDE
 
 FIT = 19.5  # pixels at half the ink's strength of MNIST's digits, which fit into 20 × 20 (LeCun et al. 1998)
+EDGES = 0.6  # of the figure, which its stronger half measures at least; else it is a blot, and the faint ink counts
 MIDDLE = 14.5  # their centre of mass lies in the middle of pixel 14: 13.5 to 14.5 in the 5,000 of the sample, mean 14.0
 STROKE = 2.0  # pixels of MNIST's thinner strokes; thinner ones are drawn thicker
 FINE = 4  # times as many pixels, in which strokes are thickened and the centre is found
@@ -14,6 +15,8 @@ FINE = 4  # times as many pixels, in which strokes are thickened and the centre 
 def mnist_form(ink: np.ndarray) -> np.ndarray:
     """Return ink, float32 (height, width) from 0 to a strongest of 1, as uint8 (28, 28)."""
     size = max(cv2.boundingRect((ink >= 0.5).astype(np.uint8))[2:])
+    if size < EDGES * max(ink.shape):
+        size = max(ink.shape)
     fit = round(FIT * FINE)
     drawn = scaled(ink, fit / size)
     missing = STROKE * FINE - thickness(drawn)

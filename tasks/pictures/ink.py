@@ -5,8 +5,6 @@ the largest piece of ink with those of its kind. `light_of`, `without_lines` and
 paper are worse; docs/pictures-sheet.md has what each of them wins.
 """
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 
@@ -14,9 +12,10 @@ from tasks.pictures.form import reduced, thickness
 
 COARSE = 48  # pixels of the longer side in which colours and light are measured
 INK = 0.3  # of the ink's strength, above which a pixel is ink
-SPECKS = 20  # pixels that may be stronger than the ink
+SPECKS = 26  # pixels that may be stronger than the ink
 SMALL = 60  # pixels; smaller pictures show no lines of paper
 DARK = np.float32(16)  # gray level; what is darker tells no light
+ACROSS = 0.75  # of the picture, which lines of paper cross at least
 TILT = np.deg2rad(8)  # of lines; nobody holds a camera worse
 
 
@@ -99,9 +98,11 @@ def _without_level_lines(ink: np.ndarray) -> tuple[np.ndarray, int]:
     """Return the ink without its level lines, and the length of these in all."""
     mask = (ink > 0.15).astype(np.uint8)
     width = ink.shape[1]
+    if mask.any(axis=0).mean() < ACROSS:
+        return ink, 0
     upright = np.pi / 2  # of the line that stands on the one looked for
     lines = cv2.HoughLines(
-        mask, 1, np.deg2rad(0.5), round(0.75 * width), min_theta=upright - TILT, max_theta=upright + TILT
+        mask, 1, np.deg2rad(0.5), round(ACROSS * width), min_theta=upright - TILT, max_theta=upright + TILT
     )
     if lines is None:
         return ink, 0
@@ -115,15 +116,19 @@ def _without_level_lines(ink: np.ndarray) -> tuple[np.ndarray, int]:
     return np.where(band > 0, opened, ink), count * width
 
 
-def figure_of(ink: np.ndarray) -> tuple[np.ndarray, Sequence[int]]:
-    """Return the figure's ink, its strongest 1, and where it lies: left, top, width, height, all 0 without ink."""
+def figure_of(ink: np.ndarray) -> np.ndarray | None:
+    """Return the part of the ink that the figure lies in, without any other, its strongest 1; None without ink."""
     count, labels = cv2.connectedComponents((ink > INK).astype(np.uint8), connectivity=8)
-    total = np.bincount(labels.ravel(), ink.ravel(), count)
-    total[0] = 0
+    inked = labels > 0
+    total = np.bincount(labels[inked], ink[inked], count)
     total = without_border(total, np.bincount(border(labels), minlength=count), ink.shape)
     kept = (total > total.max() / 8)[labels].astype(np.uint8)
-    figure = ink * cv2.dilate(kept, np.ones((3, 3), np.uint8))
-    return figure / (figure.max() or 1), cv2.boundingRect(kept)
+    if not kept.any():
+        return None
+    kept = cv2.dilate(kept, np.ones((3, 3), np.uint8))
+    left, top, width, height = cv2.boundingRect(kept)
+    figure = (ink * kept)[top : top + height, left : left + width]
+    return figure / figure.max()
 
 
 def without_border(total: np.ndarray, contact: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -36,7 +36,6 @@ PARTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "no light": lambda: patch.object(ink, "light_of", lambda view, paper: np.ones(1, np.float32)),
     "no lines": lambda: patch.object(reading, "without_lines", lambda strokes: strokes),
     "no border": lambda: patch.object(ink, "without_border", lambda total, contact, shape: total),
-    "no closer look": lambda: patch.object(reading, "_around", lambda pixels, box: pixels),
     "no thickening": lambda: patch.object(form, "STROKE", 0),
     "no specks": lambda: patch.object(ink, "SPECKS", 0),
 }
@@ -74,27 +73,25 @@ def _drawn(images: np.ndarray, labels: np.ndarray) -> dict[str, list[File]]:
 
 
 def _ways(sets: dict[str, list[File]], scorer: Scorer, known: familiarity.Familiarity) -> None:
-    print(f"| way | pictures | {' | '.join(PARTS)} | no ink | refused | reviewed |")
-    print(f"|---|{'---|' * (len(PARTS) + 4)}")
+    print(f"| way | pictures | {' | '.join(PARTS)} | refused | reviewed |")
+    print(f"|---|{'---|' * (len(PARTS) + 3)}")
     shares = []
     for name, files in sets.items():
         truth = np.array([label for _, label in files])
         right = []
         for leave_out in PARTS.values():
             with leave_out():
-                images, inkless = _seen([file for file, _ in files])
+                images = _seen([file for file, _ in files])
             answers = scorer.logits(images)
             right.append((answers.argmax(axis=1) == truth).mean())
             if len(right) == 1:
-                strangeness = known.strangeness(images, answers)
-        cells = [f"{right[0]:.1%}", *("" if other == right[0] else f"{other:.1%}" for other in right[1:])]
-        refused, reviewed = (strangeness > known.refuse).mean(), (strangeness > known.review).mean()
-        print(
-            f"| {name} | {len(files)} | {' | '.join(cells)} | {inkless} | {refused:.1%} | {reviewed:.1%} |", flush=True
-        )
+                refused, reviewed = _flagged(known, images, answers)
+        # Where a part changes nothing, its cell stays empty.
+        shown = [right[0], *(share if share != right[0] else None for share in right[1:]), refused, reviewed]
+        print(f"| {name} | {len(files)} | {' | '.join(map(_percent, shown))} |", flush=True)
         shares.append(right)
     means = np.mean(shares, axis=0)
-    print(f"| **mean** | | {' | '.join(f'{mean:.1%}' for mean in means)} | | | |")
+    print(f"| **mean** | | {' | '.join(map(_percent, means))} | | |")
     limit("pictures read right, percent, mean of the ways", 100 * means[0], least=99)
     limit("pictures read right, percent, worst way", 100 * min(way[0] for way in shares), least=95)
 
@@ -126,19 +123,28 @@ def _strangers(sets: dict[str, list[bytes]], scorer: Scorer, known: familiarity.
     print("| what is no digit | pictures | no answer | no answer, or reviewed |\n|---|---|---|---|")
     shares = []
     for name, files in sets.items():
-        images, _ = _seen(files)
-        strangeness = known.strangeness(images, scorer.logits(images))
-        inked = images.any(axis=(1, 2))
-        refused, reviewed = ((~inked | (strangeness > most)).mean() for most in (known.refuse, known.review))
-        print(f"| {name} | {len(files)} | {refused:.1%} | {reviewed:.1%} |", flush=True)
+        images = _seen(files)
+        refused, reviewed = _flagged(known, images, scorer.logits(images))
+        print(f"| {name} | {len(files)} | {_percent(refused)} | {_percent(reviewed)} |", flush=True)
         shares.append(reviewed)
     limit("not digits: no answer or reviewed, percent", 100 * float(np.mean(shares)), least=93)
 
 
-def _seen(files: list[bytes]) -> tuple[np.ndarray, int]:
-    """Return what the model sees, and how many of the pictures show no ink."""
-    seen = [reading.digit_of(opened(io.BytesIO(file), "picture")) for file in files]
-    return np.stack([one.image for one in seen]), sum(one.reason is not None for one in seen)
+def _flagged(known: familiarity.Familiarity, images: np.ndarray, logits: np.ndarray) -> tuple[float, float]:
+    """Return the shares of images that get no answer, and that get none or are reviewed for their strangeness."""
+    inkless = ~images.any(axis=(1, 2))
+    strangeness = known.strangeness(images, logits)
+    refused, reviewed = (inkless | (strangeness > limit) for limit in (known.refuse, known.review))
+    return float(refused.mean()), float(reviewed.mean())
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"
+
+
+def _seen(files: list[bytes]) -> np.ndarray:
+    """Return what the model sees, uint8 (n, 28, 28)."""
+    return np.stack([reading.digit_of(opened(io.BytesIO(file), "picture")).image for file in files])
 
 
 def _speed(digits: np.ndarray) -> None:

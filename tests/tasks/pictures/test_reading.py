@@ -87,6 +87,14 @@ def test_thin_and_thick_pens_are_seen_alike():
     assert min(image.sum() for image in images) > 0.5 * max(image.sum() for image in images)
 
 
+def test_a_faint_digit_is_seen_whole_though_a_blot_is_darker():
+    faint = np.full((480, 480, 3), 255, np.uint8)
+    cv2.polylines(faint, [np.array([(100, 60), (360, 120), (190, 430)])], False, (150,) * 3, 14, cv2.LINE_AA)
+    blotted = faint.copy()
+    blotted[114:126, 354:366] = 0
+    assert likeness(digit_of(blotted).image, digit_of(faint).image) > 0.6
+
+
 @pytest.mark.parametrize("level", [0, 255])
 @pytest.mark.parametrize("shape", [(1, 1), (3, 3), (1, 500), (500, 1), (200, 300)])
 def test_a_picture_of_one_colour_shows_no_ink(shape, level):

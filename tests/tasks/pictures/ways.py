@@ -119,12 +119,12 @@ def boxed(ink: np.ndarray) -> np.ndarray:
     return picture
 
 
-def specked(picture: np.ndarray, random: np.random.Generator, count: int = 15) -> np.ndarray:
+def specked(picture: np.ndarray, random: np.random.Generator, count: int = 15, level: int = 80) -> np.ndarray:
     picture = np.ascontiguousarray(picture)
-    size = max(1, round(max(picture.shape) / 250))
+    size = max(1, round(max(picture.shape) / 250)) if level else 0
     for _ in range(count):
         at = random.integers(0, picture.shape[1]), random.integers(0, picture.shape[0])
-        cv2.circle(picture, tuple(map(int, at)), size, (90, 80, 70), -1)
+        cv2.circle(picture, tuple(map(int, at)), size, (level,) * 3, -1)
     return picture
 
 
@@ -261,6 +261,7 @@ WAYS: dict[str, Way] = {
     "margin 200 %": lambda digit, random: as_file(plain(margin(strokes(digit), 2))),
     "in a corner": lambda digit, random: as_file(drawn(laid(strokes(digit), at=(5, 8)))),
     "far away": lambda digit, random: photo(drawn(laid(strokes(digit, 96), (1_100, 1_500), (700, 900))), random),
+    "very far away": lambda digit, random: photo(drawn(laid(strokes(digit, 48), (1_100, 1_500), (700, 900))), random),
     "filling the picture": lambda digit, random: as_file(drawn(np.pad(strokes(digit), 12))),
     "in a hand's shadow": lambda digit, random: photo(shaded(drawn(laid(strokes(digit)))), random),
     "light from one side": lambda digit, random: photo(sloped(drawn(laid(strokes(digit)))), random),
@@ -286,6 +287,9 @@ WAYS: dict[str, Way] = {
     ),
     "in a form's box": lambda digit, random: as_file(boxed(margin(strokes(digit), 0.25))),
     "specks": lambda digit, random: photo(specked(drawn(laid(strokes(digit))), random), random),
+    "pencil, black specks": lambda digit, random: photo(
+        specked(drawn(laid(strokes(digit)), PAPER, (185, 185, 185)), random, 6, 0), random
+    ),
     "scan with a black border": lambda digit, random: as_file(bordered(plain(laid(strokes(digit))), random)),
     "scan with border and specks, binarised": lambda digit, random: as_file(
         Image.fromarray(pixels(specked(bordered(plain(laid(strokes(digit))), random), random))).convert("1")
