@@ -78,7 +78,7 @@ class Operated:
         api = f"{self.address}/api"
         token = httpx.get(f"{api}/csrf-token", params={"client": client_id}, auth=(user, password)).json()["token"]
         headers = {"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": client_id}
-        return httpx.Client(base_url=api, auth=(user, password), headers=headers, timeout=30)
+        return httpx.Client(base_url=api, auth=(user, password), headers=headers, timeout=PATIENCE)
 
     def ask(self, method: str, path: str, **request: Any) -> Any:
         """Return what the API answers. With SQLite it is sometimes too busy, and every client of it asks again."""

@@ -195,7 +195,6 @@ def test_the_webhook_is_called_on_a_bad_file(operated: Operated, finished: str) 
     assert "link.csv" in text
 
 
-@pytest.mark.xfail(reason="the second training has been seen not to wait as it should; open")
 def test_a_run_that_is_cancelled_leaves_no_process(operated: Operated, lost: str) -> None:
     run = operated.start("train/nightly")
     assert eventually(lambda: operated.read("task_runs", flow_runs={"id": {"any_": [run]}}))  # it is at work
