@@ -110,6 +110,11 @@ class Operated:
         assert eventually(lambda: self.state(run)["type"] in finals), self.daemon("worker").log.read_text()
         return self.state(run)
 
+    def log_of(self, run: str) -> str:
+        """Return what a run has logged, for a test that fails."""
+        lines = self.read("logs", logs={"flow_run_id": {"any_": [run]}}, sort="TIMESTAMP_ASC")
+        return "\n".join(line["message"] for line in lines)
+
     def read(self, kind: str, **filters: Any) -> list[dict[str, Any]]:
         """Return the server's objects of a kind that fit the filters."""
         objects: list[dict[str, Any]] = self.ask("POST", f"/{kind}/filter", json=filters)

@@ -100,7 +100,7 @@ def finished(operated: Operated) -> str:
     (operated.home / "data" / "inbox" / "link.csv").symlink_to("/etc/passwd")
     run = operated.start("score/inbox", quiet=0)
     state = operated.final_state(run)
-    assert (state["type"], state["name"]) == ("COMPLETED", "Files refused")
+    assert (state["type"], state["name"]) == ("COMPLETED", "Files refused"), operated.log_of(run)
     assert state["message"].startswith("Refused, and moved to failed/: 2 of 3 files: ")
     reason = (operated.home / "data" / "failed" / "link.csv.reason.txt").read_text()
     assert reason == "link.csv: this is not a file; expected a file; received a link\n"
