@@ -76,7 +76,8 @@ class Operated:
         """Return a client as it has to be: with the password, and a token against forged requests."""
         client_id, (user, _, password) = str(uuid.uuid4()), AUTH.partition(":")
         api = f"{self.address}/api"
-        token = httpx.get(f"{api}/csrf-token", params={"client": client_id}, auth=(user, password)).json()["token"]
+        answer = httpx.get(f"{api}/csrf-token", params={"client": client_id}, auth=(user, password), timeout=PATIENCE)
+        token = answer.json()["token"]
         headers = {"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": client_id}
         return httpx.Client(base_url=api, auth=(user, password), headers=headers, timeout=PATIENCE)
 

@@ -20,7 +20,7 @@ from flows.operations.daemons import alive
 from tasks.promote import promote
 from tests import making
 from tests.conftest import Chain
-from tests.flows.operating import AUTH, LOST_AFTER, Operated, eventually, free_port, webhook
+from tests.flows.operating import AUTH, LOST_AFTER, PATIENCE, Operated, eventually, free_port, webhook
 
 pytestmark = pytest.mark.operations
 
@@ -100,7 +100,7 @@ def finished(operated: Operated) -> str:
     (operated.home / "data" / "inbox" / "link.csv").symlink_to("/etc/passwd")
     run = operated.start("score/inbox", quiet=0)
     state = operated.final_state(run)
-    assert (state["type"], state["name"]) == ("COMPLETED", "Files refused"), operated.log_of(run)
+    assert (state["type"], state["name"]) == ("COMPLETED", "Files refused"), (state["message"], operated.log_of(run))
     assert state["message"].startswith("Refused, and moved to failed/: 2 of 3 files: ")
     reason = (operated.home / "data" / "failed" / "link.csv.reason.txt").read_text()
     assert reason == "link.csv: this is not a file; expected a file; received a link\n"
@@ -160,16 +160,17 @@ def test_who_has_no_password_or_comes_from_another_page_is_refused(operated: Ope
     api = f"{operated.address}/api"
     filtering = f"{api}/flow_runs/filter"
     auth = ("somebody", "a-long-password")
-    assert httpx.get(f"{api}/admin/version").status_code == 401
-    assert httpx.get(f"{api}/admin/version", auth=("somebody", "guessed")).status_code == 401
-    assert httpx.post(filtering, json={}).status_code == 403  # before the password is looked at
-    assert httpx.get(f"{api}/admin/version", auth=auth).status_code == 200
-    assert httpx.post(filtering, json={}, auth=auth).status_code == 403  # no token
-    rebound = httpx.get(f"{api}/admin/version", auth=auth, headers={"Host": f"elsewhere.example:{operated.port}"})
-    assert (rebound.status_code, rebound.text) == (400, "Invalid host header")
-    asked = {"Access-Control-Request-Method": "POST"}
-    foreign = httpx.options(filtering, headers=asked | {"Origin": "http://elsewhere.example"})
-    ours = httpx.options(filtering, headers=asked | {"Origin": operated.address})
+    with httpx.Client(timeout=PATIENCE) as web:
+        assert web.get(f"{api}/admin/version").status_code == 401
+        assert web.get(f"{api}/admin/version", auth=("somebody", "guessed")).status_code == 401
+        assert web.post(filtering, json={}).status_code == 403  # before the password is looked at
+        assert web.get(f"{api}/admin/version", auth=auth).status_code == 200
+        assert web.post(filtering, json={}, auth=auth).status_code == 403  # no token
+        rebound = web.get(f"{api}/admin/version", auth=auth, headers={"Host": f"elsewhere.example:{operated.port}"})
+        assert (rebound.status_code, rebound.text) == (400, "Invalid host header")
+        asked = {"Access-Control-Request-Method": "POST"}
+        foreign = web.options(filtering, headers=asked | {"Origin": "http://elsewhere.example"})
+        ours = web.options(filtering, headers=asked | {"Origin": operated.address})
     assert "access-control-allow-origin" not in foreign.headers
     assert ours.headers["access-control-allow-origin"] == operated.address
     for family, *_, where in socket.getaddrinfo(socket.gethostname(), operated.port, type=socket.SOCK_STREAM):
