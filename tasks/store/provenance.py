@@ -1,6 +1,5 @@
 """The provenance of an artifact, beside its parameters and inputs: code, libraries, commit, seconds."""
 
-import ast
 import contextlib
 import functools
 import hashlib
@@ -10,6 +9,7 @@ import resource
 import subprocess
 import time
 import tokenize
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -30,7 +30,7 @@ LIBRARIES = (
 PLUMBING = {f"tasks.{name}" for name in ("errors", "progress", "settings", "silence", "stage", "training.recipes")}
 PLUMBING_ROOM = "tasks.store"
 ROOT = Path(__file__).resolve().parents[2]
-INSIGNIFICANT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+INSIGNIFICANT = {"COMMENT", "NL", "ENDMARKER"}
 
 
 @functools.cache
@@ -40,18 +40,19 @@ def code_version(module: str) -> str:
     That is its own code, that of every module of `tasks` it imports, and the templates of their rooms. Comments,
     docstrings and line breaks do not count, and every release of Python gives the same digest.
     """
-    modules: dict[str, Path] = {}
+    modules: dict[str, list[tuple[int, list[str]]]] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
         if name in modules or name in PLUMBING or f"{name}.".startswith(f"{PLUMBING_ROOM}."):
             continue
-        modules[name] = path = _file(name)
-        waiting += _imports(path.read_text(encoding="utf-8"))
+        modules[name] = statements = list(_statements(_file(name).read_text(encoding="utf-8")))
+        for _, statement in statements:
+            waiting += _imports(statement)
     digest = hashlib.sha256()
-    for _, path in sorted(modules.items()):
-        digest.update(_significant(path.read_text(encoding="utf-8")).encode())
-    for folder in sorted({path.parent / "templates" for path in modules.values()}):
+    for _, statements in sorted(modules.items()):
+        digest.update(repr(statements).encode())
+    for folder in sorted({_file(name).parent / "templates" for name in modules}):
         for template in sorted(folder.glob("*")):
             digest.update(template.read_bytes())
     return digest.hexdigest()[:12]
@@ -63,52 +64,62 @@ def _file(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def _imports(source: str) -> list[str]:
-    """Return the names of the modules of `tasks` that a source imports anywhere."""
-    modules = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("tasks."):
-            submodules = [f"{node.module}.{name.name}" for name in node.names]
-            modules += [str(node.module), *(name for name in submodules if _file(name).exists())]
-        elif isinstance(node, ast.Import):
-            modules += [name.name for name in node.names if name.name.startswith("tasks.")]
-    return modules
+def _imports(statement: list[str]) -> list[str]:
+    """Return the names of the modules of `tasks` that a statement imports. statement: its tokens."""
+    keyword, *tokens = statement
+    if keyword == "import":
+        return [name for name in _names(tokens) if name.startswith("tasks.")]
+    if keyword != "from" or tokens[0] != "tasks":
+        return []
+    end = tokens.index("import")
+    module = "".join(tokens[:end])
+    submodules = [f"{module}.{name}" for name in _names(tokens[end + 1 :])]
+    return [module, *(name for name in submodules if _file(name).exists())]
 
 
-def _significant(source: str) -> str:
-    """Return a source without comments, docstrings and blank lines, a token a line.
+def _names(tokens: list[str]) -> list[str]:
+    """Return the dotted names that are imported. tokens: what follows `import`."""
+    names = " ".join(token for token in tokens if token not in "()").split(",")
+    return [name.partition(" as ")[0].replace(" ", "") for name in names if name.strip()]
 
-    Line breaks within a statement do not count; indentation counts by its depth. From Python 3.12 on an f-string is
-    several tokens; here it is one, as before.
+
+def _statements(source: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the depth of indentation and the tokens of each statement, but for those of strings alone: docstrings.
+
+    Not by `ast`: under Python 3.11 that fails now and then where another thread uses it, too (CPython's issue 106905).
     """
-    docstrings = {
-        (node.body[0].lineno, node.body[0].col_offset)
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        and ast.get_docstring(node) is not None
-    }
-    lines = source.splitlines(keepends=True)
-    tokens = []
-    depth = f_strings = 0
-    f_string_start = (0, 0)
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        kind = tokenize.tok_name[token.type]
+    depth = 0
+    statement: list[str] = []
+    only_strings = True
+    for kind, text in _tokens(source):
         if kind == "INDENT":
             depth += 1
         elif kind == "DEDENT":
             depth -= 1
+        elif kind == "NEWLINE":
+            if not only_strings:
+                yield depth, statement
+            statement, only_strings = [], True
+        else:
+            statement.append(text)
+            only_strings = only_strings and kind == "STRING"
+
+
+def _tokens(source: str) -> Iterator[tuple[str, str]]:
+    """Yield kind and text of each token; an f-string is one, as it is no more for Python from 3.12 on."""
+    lines = source.splitlines(keepends=True)
+    f_strings, start = 0, (0, 0)
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        kind = tokenize.tok_name[token.type]
         if kind == "FSTRING_START":
             f_strings += 1
-            f_string_start = token.start if f_strings == 1 else f_string_start
+            start = token.start if f_strings == 1 else start
         elif kind == "FSTRING_END":
             f_strings -= 1
             if not f_strings:
-                tokens.append(_between(lines, f_string_start, token.end))
-        elif not f_strings and token.type not in INSIGNIFICANT and token.start not in docstrings:
-            tokens.append(token.string)
-        elif kind == "NEWLINE" and tokens and not tokens[-1].startswith("\n"):
-            tokens.append(f"\n{depth}")
-    return "\n".join(tokens)
+                yield "STRING", _between(lines, start, token.end)
+        elif not f_strings and kind not in INSIGNIFICANT:
+            yield kind, token.string
 
 
 def _between(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:
