@@ -21,12 +21,12 @@ from tasks.errors import DigitsError, FetchError, StoreError
 from tasks.progress import rows_in_lines
 from tasks.registry import package_of
 from tasks.scoring import inbox, scores
-from tasks.scoring.inbox import Claim, Inbox, printable
+from tasks.scoring.inbox import Claim, Inbox
 from tasks.scoring.inputs import spool_folder, tables_to_score
 from tasks.scoring.scores import Options, ScoresMetrics
 from tasks.stage import stage
 from tasks.store import Artifact, Store
-from tasks.words import counted, in_markdown
+from tasks.words import counted, in_markdown, printable
 
 log = logging.getLogger(__name__)
 

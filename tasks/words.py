@@ -79,6 +79,11 @@ def flat(parameters: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield f"{prefix}{name}", value
 
 
+def printable(text: str) -> str:
+    """Return the text with what is no character, as a file's name may hold it, shown as in Python."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def in_markdown(text: str) -> str:
     """Return a text, in one line, such that Markdown shows it as it is."""
     escaped = re.sub(r"([\\`*_{}\[\]>#|~&!])", r"\\\1", " ".join(text.split()))

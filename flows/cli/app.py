@@ -117,7 +117,24 @@ def _let_go(stream: TextIO | None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), cast(TextIO, stream).fileno())
 
 
-@app.command()
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"digitflow {version('digitflow')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version, and end.")
+    ] = False,
+) -> None:
+    """Handwritten digits, from file to submission."""
+
+
+@app.command(rich_help_panel="Train")
 def run(
     data: Data = "sample",
     recipe: Annotated[str, typer.Option(help="Train the recipe of this name, or the one in this .json file.")] = "fast",
@@ -139,7 +156,7 @@ def run(
         print(train_summary(data, train(data, recipe, set_, max_bad_rows, refit, workers, fresh)))
 
 
-@app.command()
+@app.command(rich_help_panel="Score")
 def score(
     inputs: Annotated[
         list[str],
@@ -241,7 +258,7 @@ def _score_without_prefect(
             return scores.carry_out(store, planned, tell)
 
 
-@app.command()
+@app.command(rich_help_panel="Train")
 def compare(
     data: Data = "sample",
     recipes: Annotated[
@@ -279,7 +296,7 @@ def compare(
     print(f"report      {comparison.path / 'report.html'}")
 
 
-@app.command()
+@app.command(rich_help_panel="Train")
 def tune(
     recipe: Annotated[str, typer.Option(help="Start from the recipe of this name, or the one in this .json file.")],
     trials: Annotated[
@@ -298,7 +315,7 @@ def tune(
         print(tune_summary(tune_flow(data, recipe, trials, set_, max_bad_rows)))
 
 
-@app.command()
+@app.command(rich_help_panel="Train")
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Print only this recipe, in the form of a .json file.")] = None,
 ) -> None:
@@ -311,8 +328,14 @@ def recipes(
     display(json.dumps(find(name).as_parameters(), indent=2) if name else recipe_table(registry.open_store()))
 
 
-for command in (*artifacts.COMMANDS, *registry.COMMANDS, *operations.COMMANDS):
-    app.command()(command)
+for panel, commands in (
+    ("Artifacts", artifacts.COMMANDS),
+    ("Registry", registry.COMMANDS),
+    ("Operations", operations.COMMANDS),
+):
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+app.add_typer(operations.inbox_app, name="inbox", rich_help_panel="Operations")
 
 
 def _check_call(data: str, names: Sequence[str] | None, changes: Sequence[str] | None) -> None:

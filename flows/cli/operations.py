@@ -1,7 +1,9 @@
-"""The commands of operations: up, down, deploy, serve."""
+"""The commands of operations: up, down, deploy, serve, status, inbox, logs."""
 
+import json
 import os
 import re
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
@@ -9,6 +11,7 @@ import typer
 
 from tasks import settings
 from tasks.errors import UsageError
+from tasks.words import printable
 
 if TYPE_CHECKING:
     from flows.operations.deployments import Deployed
@@ -80,7 +83,88 @@ def serve(port: Port = 4200, auth: Auth = None) -> None:
     server.serve(server.Operations(_home(), port, auth or None))
 
 
-COMMANDS = (up, down, deploy, serve)
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
+) -> None:
+    """Show at one look how everything is; end with 1 where something needs a person."""
+    from flows.operations.status import look
+
+    findings = []
+    for finding in look(settings.load()):
+        findings.append(finding)
+        if not as_json:
+            print(f"{finding.name:<15} {finding.says}", flush=True)
+            if finding.remedy:
+                print(f"{'':<15} → {finding.remedy}")
+    needy = [finding.name for finding in findings if finding.remedy]
+    if as_json:
+        print(json.dumps({"well": not needy, "findings": [asdict(finding) for finding in findings]}, indent=2))
+    elif needy:
+        print(f"{'':<15} {', '.join(needy)} {'needs' if len(needy) == 1 else 'need'} a person")
+    else:
+        print(f"{'':<15} nothing needs a person")
+    if needy:
+        raise typer.Exit(1)
+
+
+inbox_app = typer.Typer(invoke_without_command=True)
+
+
+@inbox_app.callback()
+def inbox(context: typer.Context) -> None:
+    """List the files of the inbox and what became of them: what waits, is in work, or was refused, and why."""
+    if context.invoked_subcommand:
+        return
+    from tasks.scoring.inbox import Inbox, contents, reason_of
+
+    folders = Inbox(settings.load().data)
+    files = contents(folders)
+    for state, names in files.items():
+        for name in names:
+            reason = f"  {reason_of(folders, name)}" if state == "failed" else ""
+            print(f"{state:<8}  {printable(name)}{reason}")
+    if not any(files.values()):
+        print(f"nothing waits, is in work or was refused; leave files in {folders.inbox}")
+
+
+@inbox_app.command()
+def retry(
+    name: Annotated[str, typer.Argument(help="Put back the refused file of this name.")],
+    now: Annotated[
+        bool, typer.Option("--now", help="Start a run of the inbox at once, and not wait for the next one.")
+    ] = False,
+) -> None:
+    """Put a refused file back into the inbox, once what was wrong is mended."""
+    from flows.operations import server
+    from tasks.scoring.inbox import Inbox
+    from tasks.scoring.inbox import retry as put_back
+
+    config = settings.load()
+    put_back(Inbox(config.data), name)
+    print(f"{printable(name)} waits in {config.data / 'inbox'}")
+    if now:
+        server.running(config)
+        from flows.operations.runs import start
+
+        print(f"run         {start('score/inbox')}")
+
+
+def logs(
+    run: Annotated[
+        str | None,
+        typer.Argument(help="Print the lines of the run of this name or id, or its beginning; else of the last run."),
+    ] = None,
+) -> None:
+    """Print what a run has logged, or where the logs of server and worker lie where no server is up."""
+    from flows.operations import server
+    from flows.operations.runs import lines_of
+
+    server.running(settings.load())
+    for line in lines_of(run):
+        print(line)
+
+
+COMMANDS = (up, down, deploy, serve, status, logs)
 
 
 def _home() -> settings.Settings:

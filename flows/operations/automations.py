@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from humanize import naturaldelta
@@ -19,6 +20,7 @@ from tasks.stage import PROGRESS
 
 if TYPE_CHECKING:
     from prefect import PrefectClient
+    from prefect.client.orchestration import SyncPrefectClient
 
 WEBHOOK = "digitflow"  # name of the block that holds the address
 NO_WEBHOOK = "none"
@@ -77,6 +79,14 @@ async def apply(client: "PrefectClient", webhook: str | None, lost_after: float 
         if name.startswith(OURS):
             await client.delete_automation(automation.id)
     return (None if webhook == NO_WEBHOOK else webhook), lost_after
+
+
+def webhook_host(client: "SyncPrefectClient") -> str | None:
+    """Return the host of the webhook that is called, None without one; whoever knows the rest can write there."""
+    if not client.read_automations_by_name(NOTICES):
+        return None
+    block = client.read_block_document_by_name(WEBHOOK, "webhook")
+    return urlsplit(block.data["url"]).hostname
 
 
 def _lost(after: float) -> AutomationCore:

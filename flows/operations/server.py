@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from flows.operations import deployments
 from flows.operations.daemons import Daemon
 from flows.operations.embedded_server import end_with_this_process
-from flows.operations.health import NO_ANSWER, await_answer
+from flows.operations.health import NO_ANSWER, answers, await_answer
 from tasks.errors import StoreError, UsageError
 from tasks.scoring.inbox import Inbox, make_folders
 from tasks.settings import Settings
@@ -69,6 +69,25 @@ class Operations:
         if self.auth:
             overrides |= {"PREFECT_SERVER_API_AUTH_STRING": self.auth, "PREFECT_API_AUTH_STRING": self.auth}
         return overrides
+
+
+def running(config: Settings) -> Operations:
+    """Return the operations of the server that is up, and let Prefect's client know of it.
+
+    Raises: StoreError if none is up; UsageError if it asks for another password.
+    """
+    server = Operations(config).server
+    options = server.saved_options()
+    if not options:
+        raise StoreError(
+            "no server is up", remedy=f"start it by `digits up`; the logs of the last one: {server.folder}"
+        )
+    auth = os.environ.get("DIGITS_AUTH") or os.environ.get("PREFECT_API_AUTH_STRING")
+    operations = Operations(config, int(options["address"].rpartition(":")[2]), auth)
+    if not answers(f"{operations.address}/api", operations.auth):
+        raise StoreError(NO_ANSWER, file=str(server.log), received=server.last_words())
+    os.environ.update(operations.environment_overrides())
+    return operations
 
 
 def up(operations: Operations, webhook: str | None, lost_after: float | None) -> deployments.Deployed:

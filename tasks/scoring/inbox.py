@@ -20,12 +20,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.errors import DataError, StoreError
+from tasks.errors import DataError, StoreError, UsageError
 from tasks.scoring.delivery import deliver
 from tasks.scoring.writing import writing
 from tasks.store import Artifact
 from tasks.store.files import move, sync
 from tasks.store.locks import try_lock
+from tasks.words import printable
 
 log = logging.getLogger(__name__)
 
@@ -97,11 +98,6 @@ class Claim:
         (self.folder / TRIES).unlink(missing_ok=True)
 
 
-def printable(text: str) -> str:
-    """Return the text with what is no character, as a file's name may hold it, shown as in Python."""
-    return text.encode(errors="backslashreplace").decode()
-
-
 def is_idle(folders: Inbox, quiet: float) -> bool:
     """Tell whether there is nothing to do. Raises: StoreError."""
     make_folders(folders)
@@ -130,6 +126,38 @@ def waiting(folders: Inbox, quiet: float) -> list[str]:
                 changed[path.name] = status.st_ctime
     now = time.time()
     return sorted((name for name in changed if now - changed[name] >= quiet), key=lambda name: changed[name])
+
+
+def contents(folders: Inbox) -> dict[str, list[str]]:
+    """Return the names of the files that wait, are in work and were refused, sorted; nothing is made or changed.
+
+    Raises: OSError.
+    """
+    names = {}
+    for state, folder in (("waiting", folders.inbox), ("working", folders.working), ("failed", folders.failed)):
+        paths = folder.iterdir() if folder.exists() else ()
+        names[state] = sorted(path.name for path in paths if not path.name.startswith("."))
+    names["failed"] = [name for name in names["failed"] if not name.endswith(REASON)]
+    return names
+
+
+def reason_of(folders: Inbox, name: str) -> str:
+    """Return why a file was refused; nothing where the reason is gone."""
+    reason = folders.failed / f"{name}{REASON}"
+    return reason.read_text(encoding="utf-8", errors="replace").strip() if reason.is_file() else ""
+
+
+def retry(folders: Inbox, name: str) -> None:
+    """Put a refused file back into the inbox, and remove its reason. Raises: UsageError, StoreError."""
+    refused, reason = folders.failed / name, folders.failed / f"{name}{REASON}"
+    if Path(name).name != name or not os.path.lexists(refused):
+        known = ", ".join(contents(folders)["failed"][:10]) or "none"
+        raise UsageError("there is no such refused file", received=name, expected=f"one of those in failed/: {known}")
+    if os.path.lexists(folders.inbox / name):
+        raise UsageError("a file of this name waits already", received=name, remedy="retry it after the next run")
+    with _explained(folders):
+        move(refused, folders.inbox / name)
+        reason.unlink(missing_ok=True)
 
 
 def claims(folders: Inbox, quiet: float) -> Iterator[Claim]:

@@ -4,6 +4,7 @@ One server for all of it. A run is killed early, and taken for dead while other 
 """
 
 import base64
+import json
 import re
 import shutil
 import socket
@@ -116,6 +117,10 @@ def lost(operated: Operated, finished: str) -> str:
     assert eventually(lambda: len(operated.files("outbox")) >= 3)
     operated.kill("worker")
     assert operated.files("inbox")
+    status = operated.command("status")
+    assert status.returncode == 1
+    assert "\nworker          has ended by itself; its last words: " in status.stdout
+    assert "→ `digits up` starts it again; see " in status.stdout
     # A deployment of ours from before, when it was another flow's.
     leftover = {"name": "nightly", "flow_id": operated.deployment("score/inbox")["flow_id"], "tags": [deployments.TAG]}
     operated.ask("POST", "/deployments/", json=leftover)
@@ -149,6 +154,38 @@ def test_every_deployment_has_its_schedule_its_limit_and_a_form(operated: Operat
         refused = api.post(f"/deployments/{nightly['id']}/create_flow_run", json={"parameters": {"max_bad_rows": 7}})
     assert queue["concurrency_limit"] == 1
     assert (refused.status_code, "7 is greater than the maximum of 1" in refused.text) == (409, True)
+
+
+def test_status_logs_and_inbox_tell_how_it_is_and_a_refused_file_is_put_back(operated: Operated, finished: str) -> None:
+    failed = operated.home / "data" / "failed"
+    failed.mkdir(exist_ok=True)
+    (failed / "mended.csv").write_bytes((operated.home / "data" / "outbox" / "first.csv").read_bytes())
+    (failed / "mended.csv.reason.txt").write_text("mended.csv: it was bad\n")
+
+    status = operated.command("status", "--json")
+    assert status.returncode == 1, status.stderr
+    findings = {finding["name"]: finding for finding in json.loads(status.stdout)["findings"]}
+    assert findings["server"]["details"]["address"] == operated.address
+    assert findings["worker"]["details"]["up"]
+    assert findings["train/nightly"]["says"].startswith("no run yet; next run ")
+    assert findings["score/inbox"]["details"]["last"]["state"]
+    assert findings["webhook"]["details"] == {"host": "127.0.0.1"}
+    assert findings["password"]["details"] == {"set": True}
+    assert findings["inbox"]["details"]["failed"] >= 1
+    assert findings["inbox"]["remedy"] == "`digits inbox` lists them with the reasons"
+
+    assert "failed    mended.csv  mended.csv: it was bad\n" in operated.command("inbox").stdout
+    retried = operated.command("inbox", "retry", "mended.csv")
+    assert retried.stdout == f"mended.csv waits in {operated.home / 'data' / 'inbox'}\n", retried.stderr
+    assert not list(failed.glob("mended*"))
+    (operated.home / "data" / "inbox" / "mended.csv").unlink()
+
+    first, *lines = operated.command("logs", finished[:8]).stdout.splitlines()
+    assert first.endswith(f", {finished}: Files refused")
+    assert any("  first.csv: 200 rows to outbox/, " in line for line in lines), lines
+    unknown = operated.command("logs", "nobody")
+    assert (unknown.returncode, unknown.stderr.count("\n")) == (2, 1)
+    assert unknown.stderr.startswith("digits: there is no such run; received nobody")
 
 
 def test_a_deployment_of_another_flow_before_is_removed(operated: Operated, lost: str) -> None:
