@@ -72,9 +72,9 @@ class Daemon:
         lines = text.strip().splitlines()
         return lines[-1].strip() if lines else "nothing"
 
-    def end(self) -> bool:
-        """End it and all that it has started; return whether it ran."""
-        family = self.family()
+    def end(self, with_children: bool = True) -> bool:
+        """End it and, unless they are to go on, all that it has started; return whether it ran."""
+        family = self.family() if with_children else self.family()[:1]
         _signal(family, signal.SIGTERM)
         deadline = time.monotonic() + GRACE
         while alive(family) and time.monotonic() < deadline:

@@ -1,11 +1,13 @@
-"""What `digits up` starts on this machine, and what ends it: Prefect's server with its UI, and a worker.
+"""What `digits up` starts on this machine, and what ends it: Prefect's server with its UI, a worker, a supervisor.
 
 Prefect is imported only when its variables are set, since it looks at them once.
 """
 
+import contextlib
 import os
 import socket
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,6 +51,10 @@ class Operations:
         return Daemon(self.server.folder, "worker")
 
     @property
+    def supervisor(self) -> Daemon:
+        return Daemon(self.server.folder, "supervisor")
+
+    @property
     def server_options(self) -> dict[str, str]:
         """The options in which a server that is up must agree with what is asked for; not the password itself."""
         return {"address": self.address, "password": "yes" if self.auth else "no"}
@@ -65,6 +71,8 @@ class Operations:
             "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
             "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+            # Else its database grows for ever; the runs' artifacts stay.
+            "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         }
         if self.auth:
             overrides |= {"PREFECT_SERVER_API_AUTH_STRING": self.auth, "PREFECT_API_AUTH_STRING": self.auth}
@@ -96,19 +104,28 @@ def up(operations: Operations, webhook: str | None, lost_after: float | None) ->
     webhook, lost_after: as `automations.apply` takes them.
     Raises: UsageError if something else has the port, or the server that runs is another one; StoreError.
     """
-    operations.server.folder.mkdir(parents=True, exist_ok=True)
-    with try_lock(operations.server.folder / "lock") as locked:
+    with only_one(operations) as locked:
         if not locked:
             raise UsageError("another `digits up` is at work", remedy="wait until it has ended")
         _prepare(operations, with_pool=True)
-        _start_server(operations)
+        start_server(operations)
         deployed = deployments.deploy(webhook, lost_after)
-        _start_worker(operations)
+        start_worker(operations)
+        _start_supervisor(operations, deployed.webhook)
         return deployed
 
 
+@contextlib.contextmanager
+def only_one(operations: Operations) -> Iterator[bool]:
+    """Try to keep others from starting anything meanwhile; yield whether nobody else is at it. Raises: StoreError."""
+    operations.server.folder.mkdir(parents=True, exist_ok=True)
+    with try_lock(operations.server.folder / "lock") as is_free:
+        yield is_free
+
+
 def down(operations: Operations) -> list[str]:
-    """End what `up` has started, the worker with its runs first; return the names of what ran."""
+    """End what `up` has started, the worker with its runs before the server; return the names of what ran."""
+    operations.supervisor.end(with_children=False)  # which would start them again
     return [daemon.name for daemon in (operations.worker, operations.server) if daemon.end()]
 
 
@@ -123,7 +140,7 @@ def serve(operations: Operations) -> None:
         served = deployments.read(with_pool=False)
     else:
         served = _prepare(operations, with_pool=False)
-        _start_server(operations, with_this_process=True)
+        start_server(operations, with_this_process=True)
     import prefect
 
     print(f"serving     {os.environ['PREFECT_API_URL'].removesuffix('/api')}", flush=True)
@@ -172,7 +189,7 @@ def _check_port(port: int) -> None:
             ) from error
 
 
-def _start_server(operations: Operations, with_this_process: bool = False) -> None:
+def start_server(operations: Operations, with_this_process: bool = False) -> None:
     """Start the server unless it runs, and wait until it answers. with_this_process: end it with this process.
 
     Raises: UsageError if it asks for another password, StoreError if it does not answer.
@@ -193,7 +210,7 @@ def _start_server(operations: Operations, with_this_process: bool = False) -> No
         )
 
 
-def _start_worker(operations: Operations) -> None:
+def start_worker(operations: Operations) -> None:
     """Start the worker unless it runs. Raises: StoreError if it does not stay."""
     worker = operations.worker
     if not worker.runs():
@@ -201,3 +218,11 @@ def _start_worker(operations: Operations) -> None:
         worker.start([*command, "--name", socket.gethostname()])
     if not worker.runs():
         raise StoreError("the worker has ended", file=str(worker.log), received=worker.last_words())
+
+
+def _start_supervisor(operations: Operations, webhook: str | None) -> None:
+    """Start the process that keeps server and worker up; one that runs knows of another webhook, perhaps, and ends."""
+    operations.supervisor.end(with_children=False)
+    # By a variable: others can read a command's words.
+    os.environ["DIGITS_WEBHOOK"] = webhook or ""
+    operations.supervisor.start([sys.executable, "-m", "flows.operations.supervisor", str(operations.port)])

@@ -49,8 +49,8 @@ class Finding:
 def look(config: Settings) -> Iterator[Finding]:
     """Look at everything, one after the other; nothing is changed or started."""
     operations = Operations(config)
-    yield _of_daemon(operations.server)
-    yield _of_daemon(operations.worker)
+    for daemon in (operations.server, operations.worker, operations.supervisor):
+        yield _of_daemon(daemon)
     if operations.server.runs():
         yield from _of_server(config)
     yield _contained("inbox", lambda: _of_inbox(Inbox(config.data)))

@@ -48,7 +48,9 @@ def operated(chain: Chain, database: Path, tmp_path_factory: pytest.TempPathFact
             check_summary(run.stdout, operated)
             yield operated
         finally:
-            processes = [process for name in ("worker", "server") for process in operated.daemon(name).family()]
+            processes = [
+                process for name in ("supervisor", "worker", "server") for process in operated.daemon(name).family()
+            ]
             down = operated.command("down")
         assert (down.returncode, down.stdout) == (0, "ended       worker, server\n"), down.stderr
         assert len(processes) >= 2
@@ -111,16 +113,14 @@ def finished(operated: Operated) -> str:
 
 @pytest.fixture(scope="module")
 def lost(operated: Operated, finished: str) -> str:
-    """A run of the inbox that was killed amid ten files, worker and all; a worker is up again."""
+    """A run of the inbox that was killed amid ten files, worker and all; a worker has been started again."""
     fill(operated.home, sorted(GOOD + BAD))
     run = operated.start("score/inbox", quiet=0)
     assert eventually(lambda: len(operated.files("outbox")) >= 3)
     operated.kill("worker")
     assert operated.files("inbox")
-    status = operated.command("status")
-    assert status.returncode == 1
-    assert "\nworker          has ended by itself; its last words: " in status.stdout
-    assert "→ `digits up` starts it again; see " in status.stdout
+    assert eventually(lambda: operated.daemon("worker").runs())
+    assert "worker: it has died, its last words: " in operated.daemon("supervisor").log.read_text()
     # A deployment of ours from before, when it was another flow's.
     leftover = {"name": "nightly", "flow_id": operated.deployment("score/inbox")["flow_id"], "tags": [deployments.TAG]}
     operated.ask("POST", "/deployments/", json=leftover)

@@ -22,7 +22,7 @@ def findings_of(config: Settings) -> dict[str, Finding]:
 
 def test_an_empty_home_needs_nobody_and_nothing_is_made_there(here: Settings) -> None:
     findings = findings_of(here)
-    assert list(findings) == ["server", "worker", "inbox", "champion", "disk"]
+    assert list(findings) == ["server", "worker", "supervisor", "inbox", "champion", "disk"]
     assert findings["server"].says == "not started; `digits up` starts it"
     assert findings["champion"].says == "none yet; `digits run` makes one"
     assert [finding for finding in findings.values() if finding.remedy] == []
@@ -72,7 +72,7 @@ def test_the_command_ends_with_1_where_a_person_is_needed_and_lists_the_reason(t
     (failed / "a.csv.reason.txt").write_text("a.csv: why\n")
     run = digits("status", "--json", home=tmp_path)
     answer = json.loads(run.stdout)
-    assert (run.returncode, answer["well"], answer["findings"][2]["details"]["failed"]) == (1, False, 1)
+    assert (run.returncode, answer["well"], answer["findings"][3]["details"]["failed"]) == (1, False, 1)
     assert digits("inbox", home=tmp_path).stdout == "failed    a.csv  a.csv: why\n"
     no_server = digits("logs", home=tmp_path)
     assert (no_server.returncode, no_server.stderr.count("\n")) == (1, 1)
