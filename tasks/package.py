@@ -4,7 +4,8 @@ Makes a `package`: model.keras, float32.tflite and int8.tflite. A form that lose
 one-sided, on the validation images) is refused: without int8 the package scores in float32, and where float32 is
 refused there is no package. That of a refitted model also has judged.tflite, its judged twin, which answers for it when
 packages are compared. With it goes what scoring needs to be trusted: how its confidence is calibrated, profile.json,
-what its images are like, and learned.npy, the fingerprints of all that it has learned from.
+what its images are like, learned.npy, the fingerprints of all that it has learned from, and familiar.npz, by which
+pictures of other things than digits are told.
 """
 
 import json
@@ -20,13 +21,14 @@ import numpy as np
 from tasks.data import digits
 from tasks.data.digits import Digits
 from tasks.errors import PackageError
-from tasks.judging import calibration, drift
+from tasks.judging import calibration, drift, familiarity
 from tasks.judging.calibration import Calibration
 from tasks.judging.drift import Profile
+from tasks.judging.familiarity import Familiarity, Limits
 from tasks.judging.statistics import LEVEL, mcnemar, softmax
 from tasks.models.fitted import is_refitted, judged_twin, load, predict
 from tasks.models.forms import float32_form, int8_form
-from tasks.models.packaged import FLOAT32, INT8, JUDGED, LEARNED, PROFILE, FormCheck, PackageMetrics
+from tasks.models.packaged import FAMILIAR, FLOAT32, INT8, JUDGED, LEARNED, PROFILE, FormCheck, PackageMetrics
 from tasks.models.scorer import Scorer
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store
@@ -55,11 +57,12 @@ def package(store: Store, model: Artifact, prepared: Artifact, *, fresh: bool = 
             twin = load(judged_twin(store, model).file("model.keras"))
             # In the form that scores: packages are compared as they answer.
             (draft.folder / JUDGED).write_bytes(convert(default, twin, training))
-        calibrated, profile = measure_confidence(draft.folder / answering, training, validation)
+        calibrated, profile, familiar, limits = measure_confidence(draft.folder / answering, training, validation)
         (draft.folder / PROFILE).write_text(json.dumps(profile.as_json()) + "\n", encoding="utf-8")
+        (draft.folder / FAMILIAR).write_bytes(familiar.as_bytes())
         learned = digits.concatenate([training, validation]) if is_refitted(model) else training
         np.save(draft.folder / LEARNED, np.unique(digits.fingerprints(learned.images)))
-        return PackageMetrics(default, checks, is_refitted(model), calibrated)
+        return PackageMetrics(default, checks, is_refitted(model), calibrated, limits)
 
     return store.make("package", build, code=__name__, parameters={}, inputs=[model, prepared], fresh=fresh)
 
@@ -125,15 +128,19 @@ def faster_form(checks: dict[str, FormCheck]) -> str:
     return INT8 if int8.accepted and is_faster else FLOAT32
 
 
-def measure_confidence(form: Path, training: Digits, validation: Digits) -> tuple[Calibration, Profile]:
-    """Measure the calibration of a form, and the profile that drift is judged by.
+def measure_confidence(
+    form: Path, training: Digits, validation: Digits
+) -> tuple[Calibration, Profile, Familiarity, Limits]:
+    """Measure the calibration of a form, the profile that drift is judged by, and what is familiar to it.
 
     form: a model that has not learned from the validation part; it would be too sure of that.
     """
     logits = Scorer(form).logits(validation.images)
     calibrated = calibration.measure(logits, validation.known_labels)
-    confidence = softmax(logits / calibrated.temperature).max(axis=1)
-    return calibrated, drift.measure(training.images, training.known_labels, confidence)
+    logits /= np.float32(calibrated.temperature)
+    confidence = softmax(logits).max(axis=1)
+    profile = drift.measure(training.images, training.known_labels, confidence)
+    return calibrated, profile, *familiarity.measure(validation.images, logits)
 
 
 package_stage = stage(package)

@@ -112,13 +112,14 @@ def _package(package: Artifact) -> str:
 
 
 def _answers(rows: Iterable[tuple[Any, ...]]) -> list[str]:
-    """Return a line for each row: id, answer, confidence; or id and the reason why there is no answer."""
+    """Return a line for each row: id, answer, confidence, and the reason why it is for review, or has no answer."""
     cells = [(str(name), label, confidence, reason) for name, label, confidence, reason in rows]
     width = max((len(name) for name, *_ in cells), default=0)
-    return [
-        f"{name:<{width}}  " + (f"–  {reason}" if label is None else f"{label}  {percent(confidence)}")
-        for name, label, confidence, reason in cells
-    ]
+    lines = []
+    for name, label, confidence, reason in cells:
+        answer = "–" if label is None else f"{label}  {percent(confidence)}"
+        lines.append("  ".join(filter(None, [f"{name:<{width}}", answer, reason])))
+    return lines
 
 
 def _rows(metrics: "ScoresMetrics", seconds: float) -> str:
@@ -155,6 +156,8 @@ def _review(metrics: "ScoresMetrics") -> str:
     review, expected = metrics.review, metrics.expected
     share = f" ({percent(review / metrics.rows)})" if metrics.rows else ""
     line = f"{review:,}{share} to look at{', in review.csv' if review else ''}"
+    if metrics.pictures:
+        return f"{line}; how many of the others are wrong is not known of pictures"
     if not expected:
         return line
     wrong, at_most = percent(expected.wrong), percent(expected.wrong_at_most)

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.judging.calibration import Calibration
+from tasks.judging.familiarity import Limits
 from tasks.store import Artifact
 from tasks.words import percent, points
 
 FLOAT32, INT8, JUDGED = "float32.tflite", "int8.tflite", "judged.tflite"
-PROFILE, LEARNED = "profile.json", "learned.npy"
+PROFILE, LEARNED, FAMILIAR = "profile.json", "learned.npy", "familiar.npz"
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,14 @@ class PackageMetrics:
 
     default: name of the file that scores. forms: the check of each form, by its file's name.
     refitted: True where the model has learned from the validation part as well.
-    calibration: of the form that scores; of a refitted model, that of its judged twin.
+    calibration, limits: of the form that scores; of a refitted model, those of its judged twin.
     """
 
     default: str
     forms: dict[str, FormCheck]
     refitted: bool
     calibration: Calibration
+    limits: Limits
 
 
 def default_model(package: Artifact) -> Path:

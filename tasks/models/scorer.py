@@ -45,19 +45,19 @@ class Scorer:
                 expected=f"images of {SIDE} x {SIDE} x 1 in and {CLASSES} logits out",
                 received=f"{shapes[0]} in and {shapes[1]} out",
             )
-        self._temperature = temperature
+        self._temperature = np.float32(temperature)
         self._rows = 0
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """Return the logits, float32 (n, 10), before the temperature, of images uint8 (n, 28, 28), 0–255."""
+        """Return the logits, float32 (n, 10), divided by the temperature, of images uint8 (n, 28, 28), 0–255."""
         if not len(images):
             return np.empty((0, CLASSES), np.float32)
         starts = range(0, len(images), BATCH)
-        return np.concatenate([self._logits(images[start : start + BATCH]) for start in starts])
+        return np.concatenate([self._logits(images[start : start + BATCH]) for start in starts]) / self._temperature
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Return the probabilities of the classes, float32 (n, 10), of images uint8 (n, 28, 28), 0–255."""
-        return softmax(self.logits(images) / np.float32(self._temperature))
+        return softmax(self.logits(images))
 
     def _logits(self, images: np.ndarray) -> np.ndarray:
         if len(images) != self._rows:

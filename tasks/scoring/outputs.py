@@ -57,7 +57,7 @@ def write_review(folder: Path) -> None:
 
 
 def answers(folder: Path) -> Iterator[tuple[Any, ...]]:
-    """Yield id, label, confidence, and the reason where there is none, of every row of the scores in a folder."""
+    """Yield id, label, confidence and reason, as in `shards.COLUMNS`, of every row of the scores in a folder."""
     return _rows(folder, ["id", "label", "confidence", "reason"])
 
 
@@ -106,17 +106,24 @@ def _for_people(rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
 
 def _tile(name: Any, label: int | None, confidence: float | None, reason: str | None, image: bytes) -> Tile:
     picture = np.frombuffer(image, np.uint8).reshape(SIDE, SIDE)
-    return Tile([picture], str(name), reason or f"{label}, {confidence:.0%}", alert=bool(reason))
+    return Tile([picture], str(name), _answer(label, confidence, reason), alert=bool(reason))
 
 
 def _seen_tile(
-    pictures: list[np.ndarray], name: str, label: int | None, confidence: float, reason: str | None, truth: int | None
+    pictures: list[np.ndarray],
+    name: str,
+    label: int | None,
+    confidence: float | None,
+    reason: str | None,
+    truth: int | None,
 ) -> Tile:
-    if reason:
-        return Tile(pictures, name, reason, alert=True)
-    wrong = truth not in (None, label)
+    wrong = label is not None and truth not in (None, label)
     correction = f", but it is {truth}" if wrong else ""
-    return Tile(pictures, name, f"{label}, {confidence:.0%}{correction}", alert=wrong)
+    return Tile(pictures, name, _answer(label, confidence, reason) + correction, alert=wrong or bool(reason))
+
+
+def _answer(label: int | None, confidence: float | None, reason: str | None) -> str:
+    return str(reason) if label is None else f"{label}, {confidence:.0%}"
 
 
 def _quarantined(job: Job, shard: Shard, fault: Fault) -> tuple[Any, ...]:

@@ -24,7 +24,7 @@ from tasks.judging import drift, statistics
 from tasks.judging.calibration import Expected
 from tasks.judging.drift import Profile
 from tasks.judging.statistics import Accuracy
-from tasks.models.packaged import LEARNED, PROFILE, PackageMetrics, default_model
+from tasks.models.packaged import FAMILIAR, LEARNED, PROFILE, PackageMetrics, default_model
 from tasks.scoring import outputs, processes, shards
 from tasks.scoring.inputs import survey
 from tasks.scoring.shards import Job, Piece, Shard
@@ -95,7 +95,8 @@ class ScoresMetrics:
 
     rows: how many were answered. quarantined: how many were set aside instead. class_counts: answers by class, (10,).
     review: rows that a person should look at. expected: what validation lets expect of the others; None where these
-        are not known to be digits like those of validation: under drift, and where they are too few to tell.
+        are not known to be digits like those of validation: of pictures, under drift, and of too few to tell.
+    pictures: whether there are pictures among them.
     learned: rows whose image the model has learned from.
     accuracy, confusion: of the other rows whose label is known, the latter truth by answer, (10, 10); None where there
         are none.
@@ -106,6 +107,7 @@ class ScoresMetrics:
     class_counts: list[int]
     review: int
     expected: Expected | None
+    pictures: bool
     learned: int
     drift: DriftMetrics
     accuracy: Accuracy | None
@@ -133,7 +135,7 @@ def plan(
     processes score.
     Raises: DataError; StoreError, also where the model is not what was packaged.
     """
-    temperature = package.measured(PackageMetrics).calibration.temperature
+    metrics = package.measured(PackageMetrics)
     reference_of(package)  # what is wrong with it is to be known before the work
     # Whether drift stops a run decides no score.
     parameters = {name: value for name, value in asdict(options).items() if name != "on_drift"}
@@ -149,7 +151,9 @@ def plan(
         digest=digest,
         folder=shards_root / f"shards-{digest}",
         model=default_model(package).read_bytes(),
-        temperature=temperature,
+        temperature=metrics.calibration.temperature,
+        familiar=package.file(FAMILIAR).read_bytes(),
+        limits=metrics.limits,
         learned=np.load(package.file(LEARNED)).tobytes(),
         tables=tuple(tables),
         shard_rows=options.shard_rows,
@@ -264,12 +268,15 @@ def _metrics(planned: Plan, finished: Sequence[Shard]) -> ScoresMetrics:
     known, right = int(confusion.sum()), int(confusion.trace())
     drift_metrics = _drift(planned.package, finished)
     calibration = planned.package.measured(PackageMetrics).calibration
+    pictures = any(table.names for table in planned.job.tables)
+    is_expected = drift_metrics.verdict == "none" and not pictures
     return ScoresMetrics(
         rows=sum(shard.rows for shard in finished),
         quarantined=sum(len(shard.faults) for shard in finished),
         class_counts=np.sum([shard.classes for shard in finished], axis=0).tolist(),
         review=sum(shard.review for shard in finished),
-        expected=calibration.at(planned.options.review_below) if drift_metrics.verdict == "none" else None,
+        expected=calibration.at(planned.options.review_below) if is_expected else None,
+        pictures=pictures,
         learned=sum(shard.learned for shard in finished),
         drift=drift_metrics,
         accuracy=statistics.measure_accuracy(np.arange(known) < right) if known else None,

@@ -26,12 +26,16 @@ from tasks.data.digits import CLASSES, PIXELS, column, fingerprints, texts
 from tasks.data.tables import BEGINNING, Batch, Fault, Place, Table
 from tasks.errors import DataError, StoreError
 from tasks.judging import drift
+from tasks.judging.familiarity import Familiarity, Limits
+from tasks.judging.statistics import softmax
 from tasks.models.scorer import Scorer
 from tasks.scoring.writing import writing
 
 ROW_GROUP = 10  # chunks
+ODD = "unlike most digits: something else, or several?"
+STRANGE = "unlike any digit that the model knows"
 
-# label: null where the model is not asked, for the reason named. confidence: the probability of `label`. truth: null
+# label: null where there is no answer, for the reason named. confidence: the probability of `label`. truth: null
 # where it is not known. image: of those to review, so that whoever reviews them needs nothing else.
 COLUMNS = [
     ("label", pa.uint8()),
@@ -52,7 +56,8 @@ class Job:
 
     digest: of everything that decides the scores; a shard of another digest is none of this job's.
     folder: where the shards go, which whoever scores them has to reach. model: the content of a .tflite file.
-    temperature: what its logits are divided by. tables: what there is to score. shard_rows: rows of a shard, at most.
+    temperature: what its logits are divided by. familiar: content of the package's familiar.npz; limits: where pictures
+    are too strange by it. tables: what there is to score. shard_rows: rows of a shard, at most.
     learned: fingerprints of the images that the model has learned from, rising, as bytes of uint64.
     review_below: the confidence below which a person should look. on_bad_row: `stop`, or `quarantine` to set it aside
     and go on. threads: of the model, in each process.
@@ -62,6 +67,8 @@ class Job:
     folder: Path
     model: bytes
     temperature: float
+    familiar: bytes
+    limits: Limits
     learned: bytes
     tables: tuple[Table, ...]
     shard_rows: int
@@ -243,18 +250,24 @@ def _score_shard(
 def _answers(job: Job, table_index: int, batch: Batch, sums: "_Sums") -> pa.Table:
     """Answer a batch's digits, as rows of the job's schema, and add them to the sums."""
     digits = batch.digits
-    probabilities = _scorer(job).probabilities(digits.images)
+    logits = _scorer(job).logits(digits.images)
+    probabilities = softmax(logits)
     labels = probabilities.argmax(axis=1).astype(np.uint8)
     confidence = probabilities.max(axis=1)
     reasons = [batch.doubts.get(row) for row in digits.ids.tolist()]
-    doubted = np.array([reason is not None for reason in reasons], bool)
-    review = doubted | (confidence < job.review_below)
+    unanswered = np.array([reason is not None for reason in reasons], bool)
+    if job.tables[table_index].names:
+        strangeness = _local.familiar.strangeness(digits.images, logits)
+        for at in np.flatnonzero(~unanswered & (strangeness > job.limits.review)).tolist():
+            reasons[at] = STRANGE if strangeness[at] > job.limits.refuse else ODD
+        unanswered |= strangeness > job.limits.refuse
+    review = np.array([reason is not None for reason in reasons], bool) | (confidence < job.review_below)
     learned = np.isin(fingerprints(digits.images), np.frombuffer(job.learned, np.uint64))
-    sums.add(batch, labels, confidence, doubted, review, learned)
+    sums.add(batch, labels, confidence, unanswered, review, learned)
     columns = {
         "id": ids(job, table_index, digits.ids),
-        "label": column(labels, pa.uint8(), doubted),
-        "confidence": column(confidence, pa.float32(), doubted),
+        "label": column(labels, pa.uint8(), unanswered),
+        "confidence": column(confidence, pa.float32(), unanswered),
         "review": column(review, pa.bool_()),
         "reason": texts(reasons),
         "truth": pa.nulls(len(digits), pa.uint8()) if digits.labels is None else column(digits.labels, pa.uint8()),
@@ -288,12 +301,12 @@ class _Sums:
         batch: Batch,
         labels: np.ndarray,
         confidence: np.ndarray,
-        doubted: np.ndarray,
+        unanswered: np.ndarray,
         review: np.ndarray,
         learned: np.ndarray,
     ) -> None:
-        """Count a batch. labels: uint8 (n,). confidence: float32 (n,). doubted, review, learned: bool (n,)."""
-        digits, answered = batch.digits, ~doubted
+        """Count a batch. labels: uint8 (n,). confidence: float32 (n,). unanswered, review, learned: bool (n,)."""
+        digits, answered = batch.digits, ~unanswered
         self._rows += len(digits)
         self._review += int(review.sum())
         self._learned += int(learned.sum())
@@ -321,9 +334,10 @@ _local = threading.local()
 
 
 def _scorer(job: Job) -> Scorer:
-    """Return the job's model, loaded once in each thread."""
+    """Return the job's model, loaded once in each thread, and with it what is familiar to it."""
     if getattr(_local, "digest", None) != job.digest:
         _local.scorer = Scorer(job.model, threads=job.threads, temperature=job.temperature)
+        _local.familiar = Familiarity.of_bytes(job.familiar)
         _local.digest = job.digest
     return _local.scorer
 

@@ -15,19 +15,24 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from tasks.data import digits as digit_files
+from tasks.judging import familiarity
+from tasks.judging.familiarity import Familiarity, Limits
+from tasks.judging.statistics import softmax
 from tasks.models.packaged import PackageMetrics, default_model
 from tasks.models.scorer import Scorer
 from tasks.pictures import form, ink, reading
 from tasks.pictures.files import opened
+from tasks.scoring.scores import Options
 from tasks.store import Store
-from tests.benchmarks import familiarity, strangers
+from tests.benchmarks import strangers
 from tests.benchmarks.measure import ROOT, limit
 from tests.tasks.pictures import ways
 
 DRAWN = 60  # digits a way; of the largest pictures FEW
 FEW = 20
 STRANGE = 200
-KNOWN = 4_000  # validation digits that the familiarity is measured on; the others are drawn
+KNOWN = 6_000  # validation digits that the familiarity is measured on; the others are drawn
+Known = tuple[Familiarity, Limits]
 File = tuple[bytes, int]  # with its label
 
 # Each clever part, and what stands for it where it is left out.
@@ -48,10 +53,10 @@ def pictures(home: Path) -> None:
         next(artifact for artifact in store.all() if artifact.kind == kind) for kind in ("package", "prepared")
     )
     digits = digit_files.read(prepared.path / "validation.parquet")
-    scorer = Scorer(default_model(package))
-    temperature = package.measured(PackageMetrics).calibration.temperature
+    scorer = Scorer(default_model(package), temperature=package.measured(PackageMetrics).calibration.temperature)
     answers = scorer.logits(digits.images)
-    known = familiarity.measure(digits.images[:KNOWN], answers[:KNOWN], temperature)
+    known = familiarity.measure(digits.images[:KNOWN], answers[:KNOWN])
+    _false_alarms(digits.images[KNOWN:], answers[KNOWN:], known)
     _speed(digits.images[:12])
     right = KNOWN + np.flatnonzero(answers.argmax(axis=1)[KNOWN:] == digits.known_labels[KNOWN:])
     drawn = _drawn(digits.images[right], digits.known_labels[right])
@@ -72,7 +77,7 @@ def _drawn(images: np.ndarray, labels: np.ndarray) -> dict[str, list[File]]:
     return sets
 
 
-def _ways(sets: dict[str, list[File]], scorer: Scorer, known: familiarity.Familiarity) -> None:
+def _ways(sets: dict[str, list[File]], scorer: Scorer, known: Known) -> None:
     print(f"| way | pictures | {' | '.join(PARTS)} | refused | reviewed |")
     print(f"|---|{'---|' * (len(PARTS) + 3)}")
     shares = []
@@ -119,7 +124,7 @@ def _fitted(shape: tuple[int, ...], side: int) -> tuple[int, int]:
     return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
 
 
-def _strangers(sets: dict[str, list[bytes]], scorer: Scorer, known: familiarity.Familiarity) -> None:
+def _strangers(sets: dict[str, list[bytes]], scorer: Scorer, known: Known) -> None:
     print("| what is no digit | pictures | no answer | no answer, or reviewed |\n|---|---|---|---|")
     shares = []
     for name, files in sets.items():
@@ -130,11 +135,24 @@ def _strangers(sets: dict[str, list[bytes]], scorer: Scorer, known: familiarity.
     limit("not digits: no answer or reviewed, percent", 100 * float(np.mean(shares)), least=93)
 
 
-def _flagged(known: familiarity.Familiarity, images: np.ndarray, logits: np.ndarray) -> tuple[float, float]:
+def _false_alarms(images: np.ndarray, logits: np.ndarray, known: Known) -> None:
+    """Of digits as they are, which neither model nor limits have seen; beside those that are too unsure anyway."""
+    refused, reviewed = _flagged(known, images, logits)
+    sure = softmax(logits).max(axis=1) >= Options().review_below
+    _, reviewed_though_sure = _flagged(known, images[sure], logits[sure])
+    print(
+        f"of {len(images):,} digits {_percent(refused)} no answer, {_percent(reviewed)} reviewed for their strangeness"
+    )
+    limit("digits that get no answer, percent", 100 * refused, most=0.3)
+    limit("digits reviewed for their strangeness alone, percent", 100 * reviewed_though_sure * sure.mean(), most=3)
+
+
+def _flagged(known: Known, images: np.ndarray, logits: np.ndarray) -> tuple[float, float]:
     """Return the shares of images that get no answer, and that get none or are reviewed for their strangeness."""
     inkless = ~images.any(axis=(1, 2))
-    strangeness = known.strangeness(images, logits)
-    refused, reviewed = (inkless | (strangeness > limit) for limit in (known.refuse, known.review))
+    familiar, limits = known
+    strangeness = familiar.strangeness(images, logits)
+    refused, reviewed = (inkless | (strangeness > limit) for limit in (limits.refuse, limits.review))
     return float(refused.mean()), float(reviewed.mean())
 
 

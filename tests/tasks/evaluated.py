@@ -7,6 +7,7 @@ import numpy as np
 
 from tasks.judging.calibration import Calibration, measure
 from tasks.judging.evaluation import ClassFigures, ConfusedPair, Evaluation, Mistake, Pictures, Suspect
+from tasks.judging.familiarity import Limits
 from tasks.judging.overfitting import Overfitting
 from tasks.judging.robustness import CHANGES, Robustness
 
@@ -21,6 +22,7 @@ def calibrated(images: int = 100, wrong: int = 3) -> Calibration:
 
 
 CALIBRATION = calibrated()
+LIMITS = Limits(100, 9.0, 12.0, 0.03, 0.01)
 
 
 def confusion(**counts: int) -> tuple[tuple[int, ...], ...]:

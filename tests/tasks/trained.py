@@ -16,7 +16,7 @@ from tasks.models.packaged import FLOAT32, FormCheck, PackageMetrics
 from tasks.store import Artifact, Draft, Store
 from tasks.training import recipes
 from tests import making
-from tests.tasks.evaluated import CALIBRATION
+from tests.tasks.evaluated import CALIBRATION, LIMITS
 from tests.tasks.evaluated import evaluation as evaluation_of
 
 IMAGES = 60
@@ -60,7 +60,7 @@ def trained(
             bytes=1500, images_per_cpu_second=1, agreement=1.0, loss_points=0, least_points=0.5, accepted=True
         )
         calibration = replace(CALIBRATION, error_after=0.0123)
-        return PackageMetrics(FLOAT32, {FLOAT32: check}, refitted=False, calibration=calibration)
+        return PackageMetrics(FLOAT32, {FLOAT32: check}, refitted=False, calibration=calibration, limits=LIMITS)
 
     fitted = ModelMetrics("fast", seed, 1, 1, None, 10, 1.0, 1.0, judged=None)
 

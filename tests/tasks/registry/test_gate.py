@@ -8,7 +8,8 @@ from tasks.registry import gate
 from tasks.registry.gate import GateCheck, Judged, Verdict, held_against
 from tasks.store import Store
 from tests.conftest import Chain
-from tests.tasks.trained import CALIBRATION, trained
+from tests.tasks.evaluated import CALIBRATION, LIMITS
+from tests.tasks.trained import trained
 
 IMAGES = 1000
 TRUTH = np.arange(IMAGES) % 10
@@ -94,7 +95,9 @@ def test_a_form_that_does_not_agree_with_keras_is_refused(store: Store, accepted
     check = FormCheck(
         bytes=1, images_per_cpu_second=1, agreement=0.99, loss_points=0.2, least_points=0.5, accepted=accepted
     )
-    metrics = PackageMetrics("int8.tflite", {"int8.tflite": check}, refitted=False, calibration=CALIBRATION)
+    metrics = PackageMetrics(
+        "int8.tflite", {"int8.tflite": check}, refitted=False, calibration=CALIBRATION, limits=LIMITS
+    )
     package = store.make("package", lambda draft: metrics, code="tasks.data.digits", parameters={})
     found = gate.agreement(package)
     assert (found.passed, found.because) == (
