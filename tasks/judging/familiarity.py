@@ -15,7 +15,7 @@ import numpy as np
 
 from tasks.data.digits import SIDE
 
-REVIEW, REFUSE = 0.04, 0.0025  # shares of digits that lie beyond the two limits
+REVIEW, REFUSE = 0.04, 0.002  # shares of digits that lie beyond the two limits
 KNOWN = 4_000  # digits, at most, that pictures are compared with
 NEIGHBOURS = 4
 BLOCK = 4  # pixels of a side that are aggregated to one
