@@ -27,7 +27,7 @@ class Scorer:
         from ai_edge_litert.interpreter import Interpreter
 
         source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
-        name = "the model" if isinstance(model, bytes) else str(model)
+        self._name = name = "the model" if isinstance(model, bytes) else str(model)
         try:
             self._interpreter = Interpreter(**source, num_threads=threads)
         except ValueError as error:
@@ -49,11 +49,21 @@ class Scorer:
         self._rows = 0
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """Return the logits, float32 (n, 10), divided by the temperature, of images uint8 (n, 28, 28), 0–255."""
+        """Return the logits, float32 (n, 10), divided by the temperature, of images uint8 (n, 28, 28), 0–255.
+
+        Raises: PackageError if the model cannot be run.
+        """
         if not len(images):
             return np.empty((0, CLASSES), np.float32)
         starts = range(0, len(images), BATCH)
-        return np.concatenate([self._logits(images[start : start + BATCH]) for start in starts]) / self._temperature
+        try:
+            logits = np.concatenate([self._logits(images[start : start + BATCH]) for start in starts])
+        except (RuntimeError, ValueError) as error:
+            expected = "a model that answers any number of images"
+            raise PackageError(
+                "the model cannot be run", file=self._name, expected=expected, received=str(error)
+            ) from error
+        return logits / self._temperature
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Return the probabilities of the classes, float32 (n, 10), of images uint8 (n, 28, 28), 0–255."""

@@ -303,7 +303,7 @@ def _read(path: Path) -> Recipe:
         raise UsageError(f"{path}: {error}") from error
     except OSError as error:
         raise UsageError("the recipe cannot be read", file=str(path), received=error.strerror) from error
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise UsageError("the recipe cannot be read", file=str(path), expected="a JSON object") from error
     except KeyError as error:
         raise UsageError("the recipe lacks a value", file=str(path), expected=f"{error.args[0]!r}") from error

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tasks.errors import PackageError
@@ -37,4 +38,19 @@ def test_a_model_of_something_else_is_told(tmp_path: Path) -> None:
     assert str(error.value) == (
         f"{path}: the model is not one of digits; expected images of 28 x 28 x 1 in and 10 logits out; "
         "received [1, 4] in and [1, 4] out"
+    )
+
+
+def test_a_model_that_cannot_be_run_is_told() -> None:
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 28, 28, 1), tf.float32)])
+    def of_one_image(images: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(images, (1, 784))[:, :10]
+
+    model = tf.lite.TFLiteConverter.from_concrete_functions([of_one_image.get_concrete_function()]).convert()
+    with pytest.raises(PackageError) as error:
+        Scorer(model).logits(np.zeros((2, 28, 28), np.uint8))
+    assert str(error.value).startswith(
+        "the model: the model cannot be run; expected a model that answers any number of images; received "
     )

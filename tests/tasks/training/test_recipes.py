@@ -92,6 +92,7 @@ def test_a_recipe_is_read_from_a_file(tmp_path: Path) -> None:
             '{"name": "mine", "network": "lenet", "epochs": 2, "loss": "l"}',
             "loss is not known; expected one of categorical_crossentropy, binary_crossentropy; received 'l'",
         ),
+        pytest.param("[" * 100_000, "the recipe cannot be read; expected a JSON object", id="nested deeply"),
     ],
 )
 def test_a_wrong_file_is_told_with_what_is_right(tmp_path: Path, text: str, told: str) -> None:
