@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 # Pillow knows forty formats more; what nobody photographs with only widens what a hostile file can reach.
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
-# More than the usual camera makes; decoded it fills 300 MB. A bomb of a few kB would fill the memory.
+# More than the usual camera makes; decoded it fills 400 MB. A bomb of a few kB would fill the memory.
 MOST_PIXELS = 100_000_000
+MOST_OF_WEBP = 30_000_000  # whose decoder holds four copies
 ENOUGH = 1_500  # pixels of the longer side; no digit needs more
+STRIP = 64  # rows of the reduced picture
 MEAN = 127
 
 
@@ -33,7 +35,7 @@ def opened(file: BinaryIO, name: str) -> np.ndarray:
         with Image.open(file, formats=FORMATS) as picture:
             _refuse_hostile(picture, name)
             picture.draft(None, (ENOUGH, ENOUGH))  # JPEG is reduced while it is decoded
-            drawn = _on_paper(_eight_bits(ImageOps.exif_transpose(picture)))
+            drawn = _on_paper(_eight_bits(ImageOps.exif_transpose(_reduced(picture))))
             drawn.thumbnail((ENOUGH, ENOUGH))
             return np.asarray(drawn)
 
@@ -56,19 +58,46 @@ def _explained(name: str) -> Iterator[None]:
 
 def _refuse_hostile(picture: "Image.Image", name: str) -> None:
     """Refuse what could do harm before anything of it is decoded. Raises: DataError."""
-    if picture.width * picture.height > MOST_PIXELS:
-        raise _too_large(name, f"{picture.width:,} × {picture.height:,}")
+    most = MOST_OF_WEBP if picture.format == "WEBP" else MOST_PIXELS
+    if picture.width * picture.height > most:
+        raise _too_large(name, f"{picture.width:,} × {picture.height:,}", most)
     frames = getattr(picture, "n_frames", 1)
     if frames > 1 and picture.format != "MPO":  # a phone's JPEG, whose second view is the same digit
         raise _refusal(name, "the picture is animated, or has pages", "one picture", f"{frames} pictures")
 
 
-def _too_large(name: str, received: str) -> DataError:
-    return _refusal(name, "the picture is too large", f"at most {MOST_PIXELS // 1_000_000} million pixels", received)
+def _too_large(name: str, received: str, most: int = MOST_PIXELS) -> DataError:
+    return _refusal(name, "the picture is too large", f"at most {most // 1_000_000} million pixels", received)
 
 
 def _refusal(name: str, what: str, expected: str, received: str) -> DataError:
     return DataError(what, file=name, expected=expected, received=received, remedy="save it anew, or take it out")
+
+
+def _reduced(picture: "Image.Image") -> "Image.Image":
+    """Return a large picture with less than twice ENOUGH pixels on its longer side, its EXIF with it.
+
+    Strip by strip: converted as a whole, it would fill the memory several times.
+    """
+    from PIL import Image
+
+    picture.load()
+    factor = max(picture.size) // ENOUGH
+    if factor < 2:
+        return picture
+    strips = []
+    for top in range(0, picture.height, STRIP * factor):
+        strip = picture.crop((0, top, picture.width, min(top + STRIP * factor, picture.height)))
+        if strip.has_transparency_data or strip.mode in ("1", "P"):
+            strip = strip.convert("RGBA")
+        elif strip.mode.startswith("I"):
+            strip = strip.convert("I")
+        strips.append(strip.reduce(factor))
+    reduced = Image.new(strips[0].mode, (strips[0].width, sum(strip.height for strip in strips)))
+    for number, strip in enumerate(strips):
+        reduced.paste(strip, (0, STRIP * number))
+    reduced.info = picture.info
+    return reduced
 
 
 def _eight_bits(picture: "Image.Image") -> "Image.Image":

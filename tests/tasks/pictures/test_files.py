@@ -3,7 +3,10 @@
 import contextlib
 import io
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -163,6 +166,54 @@ def test_a_bomb_is_refused_before_it_is_decoded():
 
 def test_a_picture_larger_than_any_camera_makes_is_refused():
     assert "too large" in refused(a_png_of(11_000, 11_000))
+
+
+def test_a_webp_that_takes_four_times_its_pixels_is_refused_earlier():
+    assert "at most 30 million pixels" in refused(a_file(Image.new("L", (6_000, 5_001)), "WEBP"), "7.webp")
+
+
+PEAK = r"""
+import re, sys
+from pathlib import Path
+from PIL import Image
+from tasks.pictures.files import opened
+
+def peak():
+    return int(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+
+before = peak()
+with open(sys.argv[1], "rb") as file:
+    opened(file, "a picture")
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells a process its peak of memory")
+@pytest.mark.parametrize(
+    ("mode", "kind"), [("RGBA", "PNG"), ("LA", "PNG"), ("P", "PNG"), ("I;16", "PNG"), ("F", "TIFF"), ("RGB", "WEBP")]
+)
+def test_a_picture_takes_little_more_memory_than_its_pixels_whatever_its_kind(tmp_path, mode, kind):
+    """16 bits took 28 bytes a pixel, RGBA 37."""
+    picture = Image.new(mode, (4_000, 4_000))
+    options = {"compression": "tiff_adobe_deflate"} if kind == "TIFF" else {}
+    path = tmp_path / "large"
+    path.write_bytes(a_file(picture, kind, **options | ({"transparency": 1} if mode == "P" else {})).getvalue())
+    run = subprocess.run([sys.executable, "-c", PEAK, str(path)], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < (20 if kind == "WEBP" else 14) * 4_000 * 4_000
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "I;16", "F", "P", "1"])
+def test_a_large_picture_of_any_kind_is_read_as_a_small_one(mode):
+    drawn = a_drawing("L").resize((3_000, 4_000), Image.Resampling.NEAREST)
+    if mode in ("I;16", "F"):
+        drawn = Image.fromarray(np.asarray(drawn).astype(np.uint16 if mode == "I;16" else np.float32))
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    kind = "TIFF" if mode == "F" else "PNG"
+    turned = drawn.transpose(TURNS.ROTATE_180).convert(mode)
+    pixels = opened(a_file(turned, kind, exif=exif), "7.png")
+    assert pixels.shape == (1_500, 1_125, 3)
+    assert is_the_drawing(np.asarray(Image.fromarray(pixels).resize((30, 40), Image.Resampling.BOX)))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
