@@ -3,9 +3,9 @@
 import contextlib
 import logging
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from flows.operations.health import NO_ANSWER, answers
 from tasks.errors import StoreError
@@ -18,7 +18,8 @@ def running_server() -> Iterator[None]:
     """Have a server for the flows of this process and its workers: the one that the settings name, or one of our own.
 
     Prefect itself ends it when the process exits, after the last lines of the log have reached it.
-    Raises: StoreError if the one that the settings name does not answer, UsageError if it wants another password.
+    Raises: StoreError if the one that the settings name does not answer, or ours does not start; UsageError if it wants
+    another password.
     """
     from prefect.server.api.server import SubprocessASGIServer
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
@@ -32,13 +33,20 @@ def running_server() -> Iterator[None]:
     log.info("starting Prefect's embedded server, which takes some seconds")
     server = SubprocessASGIServer()
     # It returns when the server answers; until then, too, a kill must not leave it behind.
-    starting = threading.Thread(target=server.start)
-    starting.start()
-    while server.server_process is None and starting.is_alive():
-        time.sleep(0.01)
-    if server.server_process:
-        end_with_this_process(server.server_process.pid)
-    starting.join()
+    with ThreadPoolExecutor(1) as starter:
+        starting = starter.submit(server.start)
+        while server.server_process is None and not starting.done():
+            time.sleep(0.01)
+        if server.server_process:
+            end_with_this_process(server.server_process.pid)
+        try:
+            starting.result()
+        except RuntimeError as error:
+            raise StoreError(
+                "Prefect's embedded server does not start",
+                received=str(error),
+                remedy="try again, perhaps with PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=600",
+            ) from error
     # Workers, who are handed the settings, would else each start a server of their own.
     with temporary_settings({PREFECT_API_URL: server.api_url}):
         yield

@@ -33,6 +33,8 @@ METADATA = {
     "digitflow.classes": str(CLASSES),
 }
 ROW_GROUP = 10_000
+# A page is unpacked as a whole, and may be as large as its row group. Digits shrink to a fifth.
+HUGE, RATIO = 256_000_000, 100  # bytes of a row group; times what it is packed to
 
 
 @dataclass(frozen=True)
@@ -182,9 +184,23 @@ def batches(path: Path, rows: int = 2_000, first: int = 0) -> Iterator[Digits]:
 
 
 def _refuse_bomb(metadata: pq.FileMetaData, path: Path) -> None:
-    """Refuse a file whose row groups lie over one another: it could go on for ever. Raises: DataError."""
-    groups = map(metadata.row_group, range(metadata.num_row_groups))
-    claimed = sum(group.column(index).total_compressed_size for group in groups for index in range(len(SCHEMA)))
+    """Refuse a file that could fill the memory, or go on for ever as its row groups lie over one another.
+
+    Raises: DataError.
+    """
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    claimed = 0
+    for group in groups:
+        packed = sum(group.column(index).total_compressed_size for index in range(len(SCHEMA)))
+        if group.total_byte_size > max(HUGE, RATIO * packed):
+            raise DataError(
+                "a row group of the Parquet file unpacks to more than digits do",
+                file=path.name,
+                expected=f"at most {RATIO} times its {packed:,} bytes",
+                received=f"{group.total_byte_size:,} bytes",
+                remedy="write the file again, in row groups of 10,000 rows",
+            )
+        claimed += packed
     if claimed > (size := path.stat().st_size):
         raise DataError(
             "the Parquet file says that it holds more than it does",

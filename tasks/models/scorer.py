@@ -30,14 +30,12 @@ class Scorer:
         self._name = name = "the model" if isinstance(model, bytes) else str(model)
         try:
             self._interpreter = Interpreter(**source, num_threads=threads)
+            ends = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         except ValueError as error:
             raise PackageError(
                 "the model cannot be read", file=name, expected="a .tflite file of a package", received=str(error)
             ) from error
-        shapes = [
-            tensors[0]["shape"].tolist() if len(tensors) == 1 else [len(tensors), "tensors"]
-            for tensors in (self._interpreter.get_input_details(), self._interpreter.get_output_details())
-        ]
+        shapes = [tensors[0]["shape"].tolist() if len(tensors) == 1 else [len(tensors), "tensors"] for tensors in ends]
         if [shape[1:] for shape in shapes] != [[SIDE, SIDE, 1], [CLASSES]]:
             raise PackageError(
                 "the model is not one of digits",

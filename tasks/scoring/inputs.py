@@ -65,6 +65,14 @@ def tables_to_score(
             tables.append(recognise(name, settings).tables["test"])
             continue
         shown, probes = _sorted_out(_streams(name, spool))
+        if not shown and not probes:
+            raise DataError(
+                "no file is in it",
+                file=name,
+                expected="tables or pictures of digits",
+                received="nothing, or folders only",
+                remedy="name the folder that holds them",
+            )
         if shown:
             count = len(shown) + len(probes)
             pictures += shown

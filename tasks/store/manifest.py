@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,9 @@ class Manifest:
     commit: str | None
     flow_run: str | None
     source: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        datetime.fromisoformat(self.created)  # to be told where the manifest is read
 
     @property
     def size(self) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flows.operations.embedded_server import running_server
+from tasks.errors import StoreError
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
@@ -68,3 +69,22 @@ def test_workers_are_handed_the_address_of_the_running_server(monkeypatch: pytes
     with temporary_settings(restore_defaults={PREFECT_API_URL}), running_server():
         handed = get_current_settings().to_environment_variables(exclude_unset=True)
         assert handed["PREFECT_API_URL"] == Started.api_url
+
+
+def test_a_server_that_does_not_start_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.server.api import server
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    class Starting:
+        server_process = None
+
+        def start(self) -> None:
+            raise RuntimeError("Timed out")
+
+    monkeypatch.setattr(server, "SubprocessASGIServer", Starting)
+    with (
+        temporary_settings(restore_defaults={PREFECT_API_URL}),
+        pytest.raises(StoreError, match="does not start; received Timed out; to go on, try again"),
+        running_server(),
+    ):
+        pass

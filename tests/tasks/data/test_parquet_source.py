@@ -107,6 +107,22 @@ def test_parquet_that_names_the_same_bytes_again_and_again_is_refused(
     )
 
 
+def test_parquet_with_a_page_that_would_fill_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digit_files, "HUGE", 1_000_000)
+    blank = Digits(np.arange(5_000, dtype=np.int32), np.zeros((5_000, 28, 28), np.uint8), None)
+    pq.write_table(digit_files.to_table(blank), tmp_path / "a.parquet", compression="zstd", use_dictionary=False)
+    assert re.fullmatch(
+        r"a\.parquet: a row group of the Parquet file unpacks to more than digits do; "
+        r"expected at most 100 times its [\d,]+ bytes; received 3,9\d\d,\d{3} bytes; "
+        r"to go on, write the file again, in row groups of 10,000 rows",
+        refusal(tmp_path / "a.parquet"),
+    )
+    digit_files.write(tmp_path / "b.parquet", making.digits(3_000))
+    assert len(digits_of(source(tmp_path / "b.parquet").tables["train"])) == 3_000
+
+
 def test_parquet_without_rows_is_refused(tmp_path: Path) -> None:
     digit_files.write(tmp_path / "a.parquet", making.digits(12)[:0])
     assert refusal(tmp_path / "a.parquet") == (

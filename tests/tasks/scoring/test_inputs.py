@@ -114,6 +114,16 @@ def test_a_pattern_stands_for_the_files_that_it_fits(tmp_path: Path) -> None:
         tables(tmp_path / "*.parquet", folder=tmp_path)
 
 
+def test_a_folder_without_files_is_told(tmp_path: Path) -> None:
+    (tmp_path / "empty" / "inner").mkdir(parents=True)
+    with pytest.raises(DataError) as error:
+        tables_to_score([str(tmp_path / "empty")], Settings(home=tmp_path), tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path}/empty: no file is in it; expected tables or pictures of digits; "
+        "received nothing, or folders only; to go on, name the folder that holds them"
+    )
+
+
 def test_standard_input_is_a_csv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = making.csv_text(making.csv_rows(UNLABELLED))
     for stdin in (text, gzip.compress(text)):
