@@ -62,7 +62,8 @@ def run(seed: int, plan: list[tuple[str, int, int]], package: Path) -> tuple[Cou
                 failures.append(f"{kind} {number} {why}")
             kinds = [other for other, _, _ in plan]
             later = plan[kinds.index(kind) :]
-            plan = [(kind, number + 1, later[0][2]), *later[1:]] if code else []
+            rest = [(kind, number + 1, later[0][2])] if number + 1 < later[0][2] else []
+            plan = rest + later[1:] if code else []
     return counts, failures
 
 

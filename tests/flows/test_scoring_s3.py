@@ -108,3 +108,71 @@ def test_a_store_that_does_not_answer_or_knows_nobody_is_one_line(home: Path, mo
     assert run.returncode == 1, run.stderr
     assert run.stderr.startswith("digits: s3://forms/test.csv: the address cannot be reached")
     assert run.stderr.count("\n") == 1
+
+
+class Faults:
+    """What the server answers with instead, to requests for objects whose key has `part` in it.
+
+    first, count: the first request that fails, from 0, and how many do.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, part: str, first: int, count: int) -> None:
+        from moto.server import DomainDispatcherApplication
+
+        self.requests, answer = 0, DomainDispatcherApplication.__call__
+        self.failing = range(first, first + count)
+
+        def failing(application: Any, environment: dict[str, Any], start: Any) -> Any:
+            if part in environment["PATH_INFO"]:
+                self.requests += 1
+                if self.requests - 1 in self.failing:
+                    refusal = b"<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>"
+                    start("503 Slow Down", [("Content-Length", str(len(refusal))), ("Connection", "close")])
+                    return [refusal]
+            return answer(application, environment, start)
+
+        monkeypatch.setattr(DomainDispatcherApplication, "__call__", failing)
+
+
+def test_a_store_that_fails_for_a_moment_costs_a_run_nothing(
+    home: Path, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(bucket, "test.csv", home / "test.csv")
+    assert digits("score", "test.csv", "-o", "here.csv", home=home).returncode == 0
+    faults = Faults(monkeypatch, "test.csv", 3, 2)
+    run = digits("score", "s3://forms/test.csv", "-o", "there.csv", home=home)
+    assert run.returncode == 0, run.stderr
+    assert faults.requests > 5
+    assert (home / "there.csv").read_bytes() == (home / "here.csv").read_bytes()
+
+
+def test_a_store_that_fails_in_the_middle_is_one_line_and_the_same_command_goes_on(
+    home: Path, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(bucket, "test.csv", home / "test.csv")
+    assert digits("score", "test.csv", "-o", "here.csv", home=home).returncode == 0
+    call = (
+        "score",
+        "s3://forms/test.csv",
+        "-o",
+        "there.csv",
+        "--shard-rows",
+        "100",
+        "--shards-in",
+        "s3://forms/shards",
+    )
+    faults = Faults(monkeypatch, "part-000000-000000003", 2, 1_000)
+    run = digits(*call, home=home)
+    assert run.returncode == 1, run.stderr
+    assert run.stderr.count("digits: ") == 1, run.stderr
+    assert "Traceback" not in run.stderr
+    assert "the address cannot be reached; expected a store that answers; received " in run.stderr
+    assert not (home / "there.csv").exists()
+    done = bucket.find("forms/shards")
+    assert any("part-000000-000000002" in name for name in done)
+    faults.failing = range(0)
+    resumed = digits(*call, home=home)
+    assert resumed.returncode == 0, resumed.stderr
+    assert (home / "there.csv").read_bytes() == (home / "here.csv").read_bytes()
+    bucket.invalidate_cache()
+    assert bucket.find("forms/shards") == []
