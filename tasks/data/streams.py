@@ -12,6 +12,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -155,7 +156,8 @@ def explained(file: str) -> Iterator[None]:
 def in_folder(folder: Path) -> list[Stream]:
     """Return the plain files right in a folder, by name, without hidden ones and folders. Raises: DataError."""
     with explained(str(folder)):
-        paths = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+        by_name = sorted(folder.iterdir(), key=attrgetter("name"))
+        paths = [path for path in by_name if path.is_file() and not path.name.startswith(".")]
     return [Stream(f"{folder.name}/{path.name}", path) for path in paths]
 
 

@@ -154,9 +154,7 @@ def _streams(name: str, spool: Path) -> Iterator[Stream]:
         yield Stream("standard input", _spooled(spool))
         return
     for path in _paths(name):
-        for stream in streams_in(path):
-            # Whoever reads it may do so from another folder.
-            yield replace(stream, path=stream.path.absolute())
+        yield from streams_in(path.absolute())  # whoever reads it may do so from another folder
 
 
 def _spooled(folder: Path) -> Path:

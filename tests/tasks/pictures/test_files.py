@@ -55,9 +55,10 @@ def test_the_colours_of_a_printer_are_read():
 
 
 @pytest.mark.parametrize("brightest", [1_023, 4_095, 65_535])
-def test_sixteen_bits_are_scaled_by_the_brightest(brightest):
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_are_scaled_by_the_brightest(kind, brightest):
     wide = np.asarray(a_drawing("L")).astype(np.uint16) // 255 * brightest
-    assert is_the_drawing(opened(a_file(Image.fromarray(wide)), "7.png"))
+    assert is_the_drawing(opened(a_file(Image.fromarray(wide), kind), "7.png"))
 
 
 def test_a_float_tiff_is_scaled_by_the_brightest():
