@@ -107,7 +107,8 @@ FAST = Recipe(
     augmentation=Augmentation(rotation=10, zoom=0.1, shear=0.1, shift=2, contrast=0.7, noise=0.2),
 )
 
-# Too small a network to learn its images by heart, hence no dropout. Seeds 42 and 43 read 98.88 and 98.68 % of that part.
+# Too small to learn its images by heart, hence no dropout. Seeds 42 and 43 read 98.88 and 98.68 % of that part. Taught
+# by the probabilities of `fast` instead of the labels, for twice the cost, they read 98.86 and 98.70 %.
 FIRST = replace(FAST, name="first", network="first", epochs=7, dropout=0.0)
 
 RECIPES = {
