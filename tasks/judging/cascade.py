@@ -25,65 +25,66 @@ THRESHOLDS = 1 - 2.0 ** -np.arange(20, 0.9, -0.25)
 
 @dataclass(frozen=True)
 class Cascade:
-    """The first reader of a package: when it answers, what that was chosen by, and what it promises.
+    """When the first reader of a package answers, what that was chosen by, and what it promises.
 
-    threshold: it answers from this calibrated confidence on, 0–1; None where it may answer nothing.
-    temperature: its logits are divided by it.
-    at_most: the promise, as a share of all images, 0–1; None where the images are too few for any.
+    threshold: it answers from this calibrated confidence on, 0–1. temperature: its logits are divided by it.
+    at_most: the promise, as a share of all images, 0–1.
     images: of the validation part; answered by it, and different among these, where the main model answers otherwise.
         Of the forms that it was chosen for, each figure is the worst one's.
-    calibration: of the whole, in which each answer has the confidence of who gave it; None without a threshold.
-    As a text it is the promise in words, or why there is none.
+    calibration: of the whole, in which each answer has the confidence of who gave it.
+    As a text it is the promise, in words.
     """
 
-    threshold: float | None
+    threshold: float
     temperature: float
-    at_most: float | None
+    at_most: float
     images: int
     answered: int
     different: int
-    calibration: Calibration | None
+    calibration: Calibration
 
     def __str__(self) -> str:
-        if self.at_most is None:
-            return (
-                f"no first reader: {counted(self.images, 'validation image')} cannot show "
-                f"that it changes at most {percent(LIMIT)} of the answers"
-            )
-        promise = f"at most {percent(self.at_most)} of all answers differ from the main model's"
-        if self.threshold is None:
-            return f"no first reader: it answers too little where {promise}"
         return (
-            f"a first reader answers {percent(self.answered / self.images)} of the images; {promise} "
-            f"(95 % confidence; {self.different:,} of {self.images:,} did on validation)"
+            f"a first reader answers {percent(self.answered / self.images)} of the images; at most "
+            f"{percent(self.at_most)} of all answers differ from the main model's (95 % confidence; "
+            f"{self.different:,} of {self.images:,} did on validation)"
         )
 
 
-def measure(first: np.ndarray, main: np.ndarray, truth: np.ndarray, main_temperature: float) -> Cascade:
+def measure(first: np.ndarray, main: np.ndarray, truth: np.ndarray) -> Cascade | str:
     """Choose when a first reader answers for a main model, by their answers to the validation part.
 
     The temperatures, and the calibration of the whole, are those of the first form; the promise holds for every form.
 
-    first, main: float32 (k, n, 10), logits of k forms that may run. truth: uint8 (n,), 0–9.
-    main_temperature: what the logits of the main model are divided by.
+    first: float32 (k, n, 10), logits in k forms that may run. main: the same, divided by its temperature.
+    truth: uint8 (n,), 0–9. Returns in words why the first reader is better left out, where it is.
     """
+    images = len(truth)
+    share = promise(images)
+    if share is None:
+        return (
+            f"no first reader: {counted(images, 'validation image')} cannot show "
+            f"that it changes at most {percent(LIMIT)} of the answers"
+        )
     temperature = calibration.temperature(first[0], truth)
-    confidence = np.stack([softmax(logits / np.float32(temperature)).max(axis=1) for logits in first])
+    first = first / np.float32(temperature)
+    confidence = np.stack([softmax(logits).max(axis=1) for logits in first])
     different = first.argmax(axis=2) != main.argmax(axis=2)
-    at_most = promise(len(truth))
-    threshold = choose(confidence, different, at_most) if at_most else None
+    threshold = choose(confidence, different, share)
     if threshold is None:
-        return Cascade(None, temperature, at_most, len(truth), 0, 0, None)
+        return (
+            f"no first reader: it answers too few images where at most {percent(share)} of all answers may differ "
+            "from the main model's"
+        )
     answered = confidence >= threshold
-    whole = np.where(answered[0][:, None], first[0] / temperature, main[0] / main_temperature).astype(np.float32)
     return Cascade(
         threshold=threshold,
         temperature=temperature,
-        at_most=at_most,
-        images=len(truth),
+        at_most=share,
+        images=images,
         answered=int(answered.sum(axis=1).min()),
         different=int((answered & different).sum(axis=1).max()),
-        calibration=calibration.measure(whole, truth),
+        calibration=calibration.measure(np.where(answered[0][:, None], first[0], main[0]), truth),
     )
 
 

@@ -151,7 +151,7 @@ def test_members_are_fitted_side_by_side(chain: Chain, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(fit, "fit_network", fail)
     recipe = recipes.find("mlp-relu", ["epochs=1", "members=2", "batch=1024"])
-    made = flow(learn)(chain.store, chain.prepared, recipe, workers=2)
+    (made,) = flow(learn)(chain.store, chain.prepared, recipe, workers=2)
     members = [chain.store.get(name) for name in made.manifest().inputs]
     assert [one.kind for one in members] == ["model", "model"]
     assert len({one.metrics["seed"] for one in members}) == 2

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tasks.judging import cascade
-from tasks.judging.cascade import PROMISE, choose, measure, promise
+from tasks.judging.cascade import PROMISE, Cascade, choose, measure, promise
 
 
 def answers(images: int, unsure: int, different: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -75,10 +75,9 @@ def test_the_whole_is_calibrated_by_the_confidence_of_who_answers() -> None:
     wrong = ~sure & (rng.random(8000) < 0.3)
     first = logits(np.where(wrong, (truth + 1) % 10, truth), np.where(sure, 12, 4))
     main = logits(truth, np.where(sure, 30, 20))
-    chosen = measure(first[None], main[None], truth, main_temperature=2.0)
-    assert chosen.threshold
+    chosen = measure(first[None], main[None] / 2, truth)
+    assert isinstance(chosen, Cascade)
     assert (chosen.answered, chosen.different, chosen.images) == (sure.sum(), 0, 8000)
-    assert chosen.calibration
     assert chosen.calibration.images == 8000
     assert chosen.calibration.error_after < 0.001
     assert str(chosen) == (
@@ -90,11 +89,12 @@ def test_the_whole_is_calibrated_by_the_confidence_of_who_answers() -> None:
 def test_too_few_images_and_too_few_answers_are_said() -> None:
     truth = (np.arange(100) % 10).astype(np.uint8)
     few = logits(truth, np.full(100, 9))[None]
-    assert str(measure(few, few, truth, 1.0)) == (
+    assert measure(few, few, truth) == (
         "no first reader: 100 validation images cannot show that it changes at most 0.50\u00a0% of the answers"
     )
     truth = (np.arange(2000) % 10).astype(np.uint8)
     first, main = logits((truth + 1) % 10, np.full(2000, 9)), logits(truth, np.full(2000, 9))
-    assert str(measure(first[None], main[None], truth, 1.0)) == (
-        "no first reader: it answers too little where at most 0.15\u00a0% of all answers differ from the main model's"
+    assert measure(first[None], main[None], truth) == (
+        "no first reader: it answers too few images where at most 0.15\u00a0% of all answers may differ from the main "
+        "model's"
     )
