@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 
 from tasks.combine import combine_stage as combine
+from tasks.data.metrics import PreparedMetrics
 from tasks.fit import fit_stage as fit
+from tasks.judging.cascade import too_few
 from tasks.stage import run_all
 from tasks.store import Artifact, Store
+from tasks.training import recipes
 from tasks.training.recipes import Recipe
 
 
@@ -34,3 +37,9 @@ def learn(
     models = run_all(fit, calls, workers=workers, fresh=fresh)
     members, others = models[: recipe.members], models[recipe.members :]
     return [combine(store, members, recipe, judged, fresh=fresh) if recipe.members > 1 else members[0], *others]
+
+
+def readers_for(prepared: Artifact, recipe: Recipe) -> list[Recipe]:
+    """Return the recipe of a first reader; none where it would spare nothing, or too few digits judge it."""
+    is_worth_it = not recipe.is_cheap and not too_few(prepared.measured(PreparedMetrics).validation)
+    return [recipes.FIRST] if is_worth_it else []

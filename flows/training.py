@@ -7,7 +7,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from flows.fitting import learn
+from flows.fitting import learn, readers_for
 from flows.operations import notices, pages
 from tasks import settings
 from tasks.conclude import conclude_stage as conclude
@@ -65,12 +65,12 @@ def train(
     config = settings.load()
     store = Store(config.artifacts, flow_run=flow_run.get_id())
     chosen = recipes.find(recipe, changes or ())
-    beside = [recipes.FIRST] if cascade and not chosen.is_cheap else []
 
     dataset = ingest(store, data, config, fresh=fresh)
     validation = validate(store, dataset, limits=Limits(bad_rows=max_bad_rows), fresh=fresh)
     pages.of_validation(validation)
     prepared = prepare(store, dataset, validation, fresh=fresh)
+    beside = readers_for(prepared, chosen) if cascade else []
     model, *first = learn(store, prepared, chosen, beside=beside, workers=workers, fresh=fresh)
     if refit:
         (model,) = learn(store, prepared, chosen, judged=model, workers=workers, fresh=fresh)

@@ -22,7 +22,7 @@ from tasks.data import digits
 from tasks.data.digits import Digits
 from tasks.errors import PackageError
 from tasks.judging import calibration, drift, familiarity
-from tasks.judging.cascade import Cascade, measure
+from tasks.judging.cascade import Cascade, measure, too_few
 from tasks.judging.drift import Profile
 from tasks.judging.statistics import LEVEL, mcnemar, softmax
 from tasks.models.fitted import is_refitted, judged_twin, load, predict
@@ -78,7 +78,7 @@ def package(
         calibrated = calibration.measure(answers[FLOAT32], validation.known_labels)
         answers = {form: logits / np.float32(calibrated.temperature) for form, logits in answers.items()}
         familiar, limits = familiarity.measure(validation.images, answers[FLOAT32])
-        cascade: Cascade | str = NO_CASCADE
+        cascade: Cascade | str = too_few(len(validation)) or NO_CASCADE
         reader = None
         if first:
             cascade, reader, first_checks = choose_cascade(first, answers, training, validation, draft.folder)

@@ -60,12 +60,9 @@ def measure(first: np.ndarray, main: np.ndarray, truth: np.ndarray) -> Cascade |
     truth: uint8 (n,), 0–9. Returns in words why the first reader is better left out, where it is.
     """
     images = len(truth)
+    if few := too_few(images):
+        return few
     share = promise(images)
-    if share is None:
-        return (
-            f"no first reader: {counted(images, 'validation image')} cannot show "
-            f"that it changes at most {percent(LIMIT)} of the answers"
-        )
     temperature = calibration.temperature(first[0], truth)
     first = first / np.float32(temperature)
     confidence = np.stack([softmax(logits).max(axis=1) for logits in first])
@@ -88,10 +85,17 @@ def measure(first: np.ndarray, main: np.ndarray, truth: np.ndarray) -> Cascade |
     )
 
 
-def promise(images: int) -> float | None:
-    """Return the share of differing answers that so many images can exclude, and that is aimed at; None for too few."""
-    strictest = float(share_at_most(np.zeros(1), images)[0])
-    return max(PROMISE, strictest) if strictest <= LIMIT else None
+def too_few(images: int) -> str | None:
+    """Return in words that so many images of the validation part cannot judge a first reader; None where they can."""
+    if promise(images) <= LIMIT:
+        return None
+    few = counted(images, "validation image")
+    return f"no first reader: {few} cannot show that it changes at most {percent(LIMIT)} of the answers"
+
+
+def promise(images: int) -> float:
+    """Return the share of differing answers that is aimed at: PROMISE, or the least that so many images can exclude."""
+    return max(PROMISE, float(share_at_most(np.zeros(1), images)[0]))
 
 
 def choose(confidence: np.ndarray, different: np.ndarray, share: float) -> float | None:
