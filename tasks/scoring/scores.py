@@ -140,6 +140,8 @@ def plan(
     # Whether drift stops a run decides no score.
     parameters = {name: value for name, value in asdict(options).items() if name != "on_drift"}
     parameters["form"] = form = form_here()
+    # A first reader promises nothing of pictures, which cost more to read than to answer.
+    cascade = options.cascade and not any(table.names for table in tables)
     by_shard = by_shard or workers > 1
     surveyed = survey(tables, options.shard_rows if by_shard else None)
     parameters["content"] = surveyed.digest
@@ -151,7 +153,7 @@ def plan(
     job = Job(
         digest=digest,
         folder=shards_root / f"shards-{digest}",
-        models=models_of(package, form, cascade=options.cascade),
+        models=models_of(package, form, cascade=cascade),
         familiar=package.file(FAMILIAR).read_bytes(),
         limits=package.measured(PackageMetrics).limits,
         learned=np.load(package.file(LEARNED)).tobytes(),

@@ -92,6 +92,14 @@ def test_without_the_cascade_the_main_model_answers_everything(chain: Chain, tab
     assert alone.measured(ScoresMetrics).expected == plain.measured(ScoresMetrics).expected
 
 
+def test_pictures_are_answered_by_the_main_model(chain: Chain, tmp_path: Path, store: Store) -> None:
+    from PIL import Image
+
+    Image.fromarray(255 - DIGITS.images[0]).save(tmp_path / "four.png")
+    planned = scores.plan(store, chain.cascade, tables_of(tmp_path / "four.png"), Options())
+    assert planned.job.models.first is None
+
+
 def test_the_scores_say_in_which_form_they_were_computed(
     chain: Chain, table: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
