@@ -79,13 +79,13 @@ def compare(
 def contend(store: Store, prepared: Artifact, recipe: Recipe, refit: bool, fresh: bool) -> Contender | Failure:
     """Fit, judge and package a recipe with one seed. A fit that diverges does not end the comparison."""
     try:
-        model = learn(store, prepared, recipe, fresh=fresh)
+        (model,) = learn(store, prepared, recipe, fresh=fresh)
     except FitError as error:
         return Failure(recipe.name, recipe.seed, str(error))
     refitted = None
     if refit:
         with contextlib.suppress(FitError):  # that it diverged is in the log, and its column stays empty
-            refitted = learn(store, prepared, recipe, judged=model, fresh=fresh)
+            (refitted,) = learn(store, prepared, recipe, judged=model, fresh=fresh)
     return Contender(
         recipe,
         model=model,

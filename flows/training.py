@@ -7,7 +7,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from flows.fitting import learn
+from flows.fitting import learn, readers_for
 from flows.operations import notices, pages
 from tasks import settings
 from tasks.conclude import conclude_stage as conclude
@@ -46,6 +46,7 @@ def train(
     changes: list[str] | None = None,
     max_bad_rows: Annotated[float, Field(ge=0, le=1)] = 0.001,
     refit: bool = False,
+    cascade: bool = True,
     workers: Annotated[int, Field(ge=1, le=64)] = 1,
     fresh: bool = False,
 ) -> Trained:
@@ -57,7 +58,8 @@ def train(
         changes: values of the recipe to change, such as `epochs=3`.
         max_bad_rows: share of the training rows that may be left out because they are not digits.
         refit: once the model is judged on the validation part, fit it again on that part as well, for the package.
-        workers: processes that fit the members of an ensemble at the same time.
+        cascade: fit a first reader as well, which answers what it is sure of, unless the recipe is as cheap as that.
+        workers: processes that fit the members of an ensemble and the first reader at the same time.
         fresh: do the work again where it is done already.
     """
     config = settings.load()
@@ -68,12 +70,13 @@ def train(
     validation = validate(store, dataset, limits=Limits(bad_rows=max_bad_rows), fresh=fresh)
     pages.of_validation(validation)
     prepared = prepare(store, dataset, validation, fresh=fresh)
-    model = learn(store, prepared, chosen, workers=workers, fresh=fresh)
+    beside = readers_for(prepared, chosen) if cascade else []
+    model, *first = learn(store, prepared, chosen, beside=beside, workers=workers, fresh=fresh)
     if refit:
-        model = learn(store, prepared, chosen, judged=model, workers=workers, fresh=fresh)
+        (model,) = learn(store, prepared, chosen, judged=model, workers=workers, fresh=fresh)
     evaluation = evaluate(store, model, prepared, fresh=fresh)
     pages.of_evaluation(evaluation)
-    packed = package(store, model, prepared, fresh=fresh)
+    packed = package(store, model, prepared, *first, fresh=fresh)
     decision = promote(store, packed, prepared)
     notices.of_promotion(store, decision)
     report = conclude(store, evaluation, packed, decision, fresh=fresh)

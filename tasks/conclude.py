@@ -14,6 +14,7 @@ from tasks import registry
 from tasks.data.expectations import Limits
 from tasks.data.metrics import PreparedMetrics, ValidationMetrics
 from tasks.judging.evaluation import Evaluation, Pictures
+from tasks.models.packaged import PackageMetrics
 from tasks.registry import Decision
 from tasks.reports import report
 from tasks.reports.report import Context, Promotion
@@ -40,7 +41,7 @@ def conclude(
         pictures = Pictures.read(evaluation.file("pictures.npz"))
         epochs = resuming.read_history(store.get(figures.judged).file_if_any("history.csv"))
         ancestors = [artifact for artifact in lineage(store, evaluation).values() if artifact]
-        context = _context(ancestors)
+        context = _context(ancestors, str(package.measured(PackageMetrics).cascade))
         page = report.render(figures, pictures, epochs, context, promotion)
         (draft.folder / "report.html").write_text(page, encoding="utf-8")
         return {"promoted": decision.promoted}
@@ -50,8 +51,11 @@ def conclude(
     )
 
 
-def _context(ancestors: Sequence[Artifact]) -> Context:
-    """Collect what stands around the figures from all artifacts that they rest on, the nearest first."""
+def _context(ancestors: Sequence[Artifact], cascade: str) -> Context:
+    """Collect what stands around the figures from all artifacts that they rest on, the nearest first.
+
+    cascade: of the package.
+    """
     # Of several models the evaluated one is the nearest.
     nearest = {artifact.kind: artifact for artifact in reversed(ancestors)}
     model = nearest["model"].manifest()
@@ -67,6 +71,7 @@ def _context(ancestors: Sequence[Artifact]) -> Context:
         docs=f"../../{nearest['validation'].name}/data_docs/index.html",
         model=model,
         lineage=sorted((artifact.manifest() for artifact in ancestors), key=lambda manifest: manifest.created),
+        cascade=cascade,
         reproduce=_command(source, model.parameters, bad_rows),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -3,10 +3,13 @@
 Makes a `comparison`: report.html, leaderboard.md and leaderboard.csv.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+import numpy as np
 
 from tasks.data import digits
 from tasks.data.digits import Digits
@@ -16,7 +19,8 @@ from tasks.judging.comparison import Comparison, Failure, Fit
 from tasks.judging.evaluation import Evaluation
 from tasks.judging.statistics import Accuracy
 from tasks.models.fitted import ModelMetrics, load, predict
-from tasks.models.packaged import INT8, FormCheck, PackageMetrics
+from tasks.models.packaged import INT8, FormCheck, PackageMetrics, form_here, models_of
+from tasks.models.scorer import Engine
 from tasks.reports import leaderboard
 from tasks.reports.leaderboard import Leaderboard
 from tasks.stage import stage
@@ -25,6 +29,8 @@ from tasks.store.provenance import commit, versions
 from tasks.training import resuming
 from tasks.training.recipes import PUBLISHED, Recipe
 from tasks.words import points
+
+TIMED = 2000  # images
 
 
 @dataclass(frozen=True)
@@ -78,12 +84,13 @@ def _comparison(
     recipes = [contender.recipe.name for contender in contenders] + [failure.recipe for failure in failures]
     names = list(dict.fromkeys(recipes))
     test = digits.read_labelled(prepared.file_if_any("test.parquet"))
+    validation = digits.read(prepared.file("validation.parquet"))
     return Comparison(
         title=f"{len(names)} recipes on {Path(source).name}",
         source=source,
         images=prepared.measured(PreparedMetrics).validation,
         prepared=prepared.name,
-        fits=[_fit(contender, test) for contender in contenders],
+        fits=[_fit(contender, validation, test) for contender in contenders],
         failures=failures,
         reported={name: (PUBLISHED[name].protocol, PUBLISHED[name].accuracy) for name in names if name in PUBLISHED},
         versions=versions(),
@@ -93,7 +100,7 @@ def _comparison(
     )
 
 
-def _fit(contender: Contender, test: Digits | None) -> Fit:
+def _fit(contender: Contender, validation: Digits, test: Digits | None) -> Fit:
     fitted = contender.model.measured(ModelMetrics)
     evaluation = contender.evaluation.measured(Evaluation)
     packed = contender.package.measured(PackageMetrics)
@@ -113,10 +120,18 @@ def _fit(contender: Contender, test: Digits | None) -> Fit:
         wall=fitted.fit_wall_seconds,
         parameters=fitted.parameters,
         int8_bytes=int8.bytes if int8.accepted else None,
-        rate=packed.forms[packed.default].images_per_cpu_second,
+        rate=_rate(contender.package, validation.images[:TIMED]),
         history=resuming.read_history(contender.model.file_if_any("history.csv")),
         notes=_notes(contender.recipe, fitted, evaluation, int8),
     )
+
+
+def _rate(package: Artifact, images: np.ndarray) -> int:
+    """Return how many images a package answers in a CPU second of this machine."""
+    engine = Engine(models_of(package, form_here()), threads=1)
+    started = time.process_time()
+    engine.answer(images)
+    return round(len(images) / (time.process_time() - started))
 
 
 def _notes(recipe: Recipe, fitted: ModelMetrics, evaluation: Evaluation, int8: FormCheck) -> list[str]:

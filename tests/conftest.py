@@ -36,7 +36,8 @@ def here(tmp_path: Path) -> Settings:
 class Chain:
     """Every stage's artifact of one quick run on the embedded digits; the model has seen each image twice.
 
-    weaker: a model of the same data that has learned next to nothing. Tests may add to the store, not change it.
+    weaker: a model of the same data that has learned next to nothing. cascade: a package in which the model is its own
+    first reader, and answers what it is sure of. Tests may add to the store, not change it.
     """
 
     store: Store
@@ -48,6 +49,7 @@ class Chain:
     weaker: Artifact
     evaluation: Artifact
     package: Artifact
+    cascade: Artifact
 
 
 @pytest.fixture(scope="session")
@@ -96,4 +98,5 @@ def made_chain(home: Path) -> Chain:
         weaker=weaker,
         evaluation=evaluate(store, model, prepared),
         package=package(store, model, prepared),
+        cascade=package(store, model, prepared, model),
     )

@@ -144,6 +144,9 @@ def run(
         bool,
         typer.Option("--refit", help="Fit again on training and validation part, for the submission."),
     ] = False,
+    no_cascade: Annotated[
+        bool, typer.Option("--no-cascade", help="Fit no first reader, which answers what it is sure of.")
+    ] = False,
     workers: Workers = 1,
     fresh: Fresh = False,
 ) -> None:
@@ -153,7 +156,7 @@ def run(
         from flows.cli.summary import train_summary
         from flows.training import train
 
-        print(train_summary(data, train(data, recipe, set_, max_bad_rows, refit, workers, fresh)))
+        print(train_summary(data, train(data, recipe, set_, max_bad_rows, refit, not no_cascade, workers, fresh)))
 
 
 @app.command(rich_help_panel="Score")
@@ -183,6 +186,9 @@ def score(
     ] = False,
     show: Annotated[
         bool, typer.Option("--show", help="Draw each picture beside what the model saw of it, in seen.png.")
+    ] = False,
+    no_cascade: Annotated[
+        bool, typer.Option("--no-cascade", help="Ask the main model for every answer, and no first reader.")
     ] = False,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Score with so many processes at the same time.")] = 1,
     shard_rows: Annotated[
@@ -215,7 +221,7 @@ def score(
 
     if output:
         delivery.check_writable(output, force)
-    options = Options(review_below, shard_rows, on_bad_row, on_drift, probabilities, show)
+    options = Options(review_below, shard_rows, on_bad_row, on_drift, probabilities, show, not no_cascade)
     ignored = ignore_columns.split(",") if ignore_columns else []
     started = time.perf_counter()
     if flow or address or runner == "dask":

@@ -134,7 +134,7 @@ def decisions_about(store: Store, artifact: Artifact) -> dict[str, dict[str, str
 def _model_table(entries: "list[PackageSummary]") -> "Table":
     from rich.table import Table
 
-    columns = ("", "id", "recipe", "data", "accuracy", "calibration error", "size", "age", "champion")
+    columns = ("", "id", "recipe", "data", "accuracy", "calibration error", "first reader", "size", "age", "champion")
     table = Table(*columns, box=None, header_style="bold")
     for entry in entries:
         table.add_row(
@@ -144,6 +144,7 @@ def _model_table(entries: "list[PackageSummary]") -> "Table":
             Path(entry.data).name if entry.data else "–",
             percent(entry.accuracy),
             percent(entry.calibration_error),
+            _first_reader(entry),
             "–" if entry.size is None else naturalsize(entry.size),
             age(entry.created) if entry.created else "–",
             ", ".join(map(_reign, entry.reigns)),
@@ -153,6 +154,12 @@ def _model_table(entries: "list[PackageSummary]") -> "Table":
 
 def _recipe(entry: "PackageSummary") -> str:
     return f"{entry.recipe}, refitted" if entry.refitted else str(entry.recipe)
+
+
+def _first_reader(entry: "PackageSummary") -> str:
+    """Return the share that it answers, and the share of all answers that it may change by its promise."""
+    chosen = entry.cascade
+    return f"{percent(chosen.answered / chosen.images)}, {percent(chosen.at_most)} differ" if chosen else "–"
 
 
 def _reign(reign: "Reign") -> str:

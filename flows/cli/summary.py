@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from flows.cli.terminal import percent
 from tasks.data.metrics import PreparedMetrics, ValidationMetrics
 from tasks.judging.evaluation import Evaluation
-from tasks.models.packaged import PackageMetrics
+from tasks.models.packaged import FIRST, PackageMetrics
 from tasks.reports.tuning import Tuned
 from tasks.store import Artifact
 
@@ -26,6 +26,7 @@ def train_summary(data: str, trained: "Trained") -> str:
         "accuracy": _accuracy(trained.evaluation),
         "model": _model(trained.evaluation),
         "package": _package(trained.package),
+        "cascade": str(trained.package.measured(PackageMetrics).cascade),
         "champion": f"{'yes' if trained.decision.promoted else 'no'}: {trained.decision.because}",
         "report": str(trained.report.path / "report.html"),
         "submission": str(trained.scores.path / "submission.csv")
@@ -102,13 +103,11 @@ def _model(evaluation: Artifact) -> str:
 
 
 def _package(package: Artifact) -> str:
-    metrics = package.measured(PackageMetrics)
-    agreement = metrics.forms[metrics.default].agreement
-    refused = [name for name, check in metrics.forms.items() if not check.accepted]
-    return (
-        f"{metrics.default}, {percent(agreement)} the same answers as Keras"
-        f"{''.join(f'; {name} refused, it loses accuracy' for name in refused)}"
-    )
+    """Return how often each form of the main model agrees with Keras."""
+    forms = [item for item in package.measured(PackageMetrics).forms.items() if not item[0].startswith(FIRST)]
+    agreements = [f"{name} {percent(check.agreement)}" for name, check in forms if check.accepted]
+    refused = [f"; {name} refused, it loses accuracy" for name, check in forms if not check.accepted]
+    return f"the same answers as Keras: {', '.join(agreements)}{''.join(refused)}"
 
 
 def _answers(rows: Iterable[tuple[Any, ...]]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.judging.statistics import softmax
+from tasks.judging.statistics import share_at_most, softmax
 
 # Beyond these the probabilities of ten classes are all alike, or all but one are 0.
 COOLEST, HOTTEST = 0.05, 20.0
@@ -175,8 +175,6 @@ def _review_curve(confidence: np.ndarray, right: np.ndarray) -> dict[str, Any]:
     Points lie at ranks that grow by the same factor, as a review takes the few least sure, and at the wrong answers
     that are surest, which is where the bound jumps.
     """
-    from scipy.stats import beta
-
     ranked, mistaken = np.sort(confidence), np.sort(confidence[~right])
     ranks = np.geomspace(1, len(ranked), POINTS).astype(int) - 1
     thresholds = np.unique(np.concatenate([ranked[ranks], mistaken[-POINTS:]]))
@@ -185,8 +183,5 @@ def _review_curve(confidence: np.ndarray, right: np.ndarray) -> dict[str, Any]:
     before = np.concatenate([[-np.inf], thresholds[:-1]])
     surer = len(mistaken) - np.searchsorted(mistaken, before, side="right")
     wrong = np.minimum(surer, left)
-    # The beta distribution has no such form where all are wrong.
-    bound = beta.ppf(LEVEL, wrong + 1, np.maximum(left - wrong, 1))
-    at_most = np.where(wrong < left, bound, 1.0)
-    rows = {"thresholds": thresholds, "below": below, "wrong": wrong, "wrong_at_most": at_most}
+    rows = {"thresholds": thresholds, "below": below, "wrong": wrong, "wrong_at_most": share_at_most(wrong, left)}
     return {name: tuple(values.tolist()) for name, values in rows.items()}

@@ -69,13 +69,16 @@ AGGREGATES = (
         "confidence", 1 - 2.0 ** -np.arange(0.5, 20, 0.5), 0, "turned, mirrored, or no digits?", "", (0.01, 0.05), True
     ),
 )
-MIX = "class mix"
-BINS = {aggregate.name: len(aggregate.edges) + 1 for aggregate in AGGREGATES} | {MIX: CLASSES}
+MIX, PASSED_ON = "class mix", "passed on"
+BINS = {aggregate.name: len(aggregate.edges) + 1 for aggregate in AGGREGATES} | {MIX: CLASSES, PASSED_ON: 2}
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Counts that describe many images: how many lie in each bin of each aggregate, and how many have each answer."""
+    """Counts that describe many images: how many lie in each bin of each aggregate, and how many have each answer.
+
+    Where a first reader was asked, also how many it has answered and passed on; else both are 0.
+    """
 
     counts: Mapping[str, tuple[int, ...]]
 
@@ -92,6 +95,7 @@ class Profile:
     @classmethod
     def of_json(cls, written: Mapping[str, Any]) -> "Profile":
         """Return the profile that `as_json` was made from. Raises: StoreError if its bins are others."""
+        written = {**written, PASSED_ON: written.get(PASSED_ON, (0, 0))}  # an earlier version's has none
         bins = {name: len(counts) for name, counts in written.items()}
         if bins != BINS:
             raise StoreError(
@@ -135,26 +139,30 @@ class Drift:
         return [finding.says for finding in self.findings if finding.says]
 
 
-def measure(images: np.ndarray, answers: np.ndarray, confidence: np.ndarray) -> Profile:
+def measure(
+    images: np.ndarray, answers: np.ndarray, confidence: np.ndarray, passed_on: np.ndarray | None = None
+) -> Profile:
     """Count the profile of images and of the answers to them.
 
     For a reference: training images, their labels, and the confidences of the validation images, since a model is too
     sure of what it has learned from.
 
     images: uint8 (n, 28, 28), 0–255. answers: uint8 (m,), 0–9. confidence: float32 (k,), 0–1, calibrated.
+    passed_on: bool (k,), those that the first reader has passed on; None where none was asked.
     """
-    profile = _counted({"confidence": confidence}, answers)
+    none = np.empty(0, np.uint8)
+    profile = _counted({"confidence": confidence}, answers, none if passed_on is None else passed_on)
     for start in range(0, len(images), CHUNK):
-        profile += _counted(_of_ink(images[start : start + CHUNK]), answers[:0])
+        profile += _counted(_of_ink(images[start : start + CHUNK]), none, none)
     return profile
 
 
-def _counted(measured: Mapping[str, np.ndarray], answers: np.ndarray) -> Profile:
+def _counted(measured: Mapping[str, np.ndarray], answers: np.ndarray, passed_on: np.ndarray) -> Profile:
     bins = {
         aggregate.name: np.searchsorted(aggregate.edges, measured.get(aggregate.name, ()), side="right")
         for aggregate in AGGREGATES
     }
-    bins[MIX] = answers
+    bins |= {MIX: answers, PASSED_ON: passed_on}
     return Profile({name: tuple(np.bincount(bins[name], minlength=BINS[name]).tolist()) for name in BINS})
 
 
@@ -197,13 +205,18 @@ def verdict(reference: Profile, observed: Profile) -> Drift:
 
     They have if they are more often unusual than the reference by any one aggregate, beyond chance and by MAJOR. A
     narrower kind, as of one hand and one pen, is no drift; nor are surer answers, nor another mix of classes, which is
-    at most moderate as long as it is a mix.
+    at most moderate as long as it is a mix. That a first reader passes on more costs time and no accuracy, and is at
+    most moderate as well.
     """
-    if not all(any(profile.counts[name]) for profile in (reference, observed) for name in BINS):
+    profiles = (reference, observed)
+    if not all(any(profile.counts[name]) for profile in profiles for name in BINS if name != PASSED_ON):
         return Drift("too few to tell", observed.images, ())
     findings = [_compared(aggregate, reference, observed) for aggregate in AGGREGATES]
     telling = all(finding.noise < MAJOR for finding in findings)
-    findings = sorted([*findings, _mix(reference, observed)], key=lambda finding: -finding.psi)
+    findings.append(_mix(reference, observed))
+    if all(any(profile.counts[PASSED_ON]) for profile in profiles):
+        findings.append(_passed_on(reference, observed))
+    findings.sort(key=lambda finding: -finding.psi)
     drifted = any(finding.level == "major" for finding in findings)
     judged: Literal["none", "drifted", "too few to tell"] = "none" if telling else "too few to tell"
     return Drift("drifted" if drifted else judged, observed.images, tuple(findings))
@@ -237,6 +250,13 @@ def _mix(reference: Profile, observed: Profile) -> Finding:
     says = f"another mix of classes: {percent(share, 0)} of the images are read as {received.argmax()}"
     most: Level = "major" if share >= NEARLY_ALL and images >= MANY else "moderate"
     return _finding(MIX, expected, received, most, says)
+
+
+def _passed_on(reference: Profile, observed: Profile) -> Finding:
+    expected, received = np.array(reference.counts[PASSED_ON]), np.array(observed.counts[PASSED_ON])
+    usual, share = expected[1] / expected.sum(), received[1] / received.sum()
+    says = f"the first reader passes on {percent(share, 0)} of the images, of validation {percent(usual, 0)}"
+    return _finding(PASSED_ON, expected, received, "moderate" if share > usual else "none", says)
 
 
 def _finding(name: str, expected: np.ndarray, received: np.ndarray, most: Level, says: str) -> Finding:

@@ -81,6 +81,17 @@ def _wilson(accuracy: float, images: float) -> tuple[float, float]:
     return low, high
 
 
+def share_at_most(counts: np.ndarray, images: np.ndarray | int) -> np.ndarray:
+    """Return the upper bound of the share that so many of so many images show, one-sided, at 95 %.
+
+    Exact (Clopper & Pearson, Biometrika 26, 1934). counts: (n,), each from 0 to `images`.
+    """
+    from scipy.stats import beta
+
+    # The beta distribution has no such form where all are counted.
+    return np.where(counts < images, beta.ppf(1 - LEVEL, counts + 1, np.maximum(images - counts, 1)), 1.0)
+
+
 def mcnemar(first: np.ndarray, second: np.ndarray) -> Paired:
     """Compare two models on the same images, from bool (n,) each: which images they read right."""
     return Paired(int((first & ~second).sum()), int((second & ~first).sum()))

@@ -1,15 +1,24 @@
-"""Packages: their figures, and which of their files answers. Imports neither TensorFlow nor Prefect."""
+"""Packages: their figures, and which of their files answer. Imports neither TensorFlow nor Prefect."""
 
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.judging.calibration import Calibration
+from tasks.judging.cascade import Cascade
 from tasks.judging.familiarity import Limits
+from tasks.models.scorer import FirstReader, Models
 from tasks.store import Artifact
+from tasks.store.manifest import REMEDY
+from tasks.store.typed import parsed
 from tasks.words import percent, points
 
 FLOAT32, INT8, JUDGED = "float32.tflite", "int8.tflite", "judged.tflite"
-PROFILE, LEARNED, FAMILIAR = "profile.json", "learned.npy", "familiar.npz"
+FIRST = "first-"  # begins the names of the first reader's forms
+NO_CASCADE = "no first reader: none was fitted"
+CASCADE, PROFILE, LEARNED, FAMILIAR = "cascade.json", "profile.json", "learned.npy", "familiar.npz"
+# Instructions that add up products of int8 in one step; without them int8 takes a third longer than float32.
+DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "asimddp"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +33,6 @@ class FormCheck:
     """
 
     bytes: int
-    images_per_cpu_second: int
     agreement: float
     loss_points: float
     least_points: float
@@ -43,27 +51,54 @@ class FormCheck:
 class PackageMetrics:
     """The figures of a package.
 
-    default: name of the file that scores. forms: the check of each form, by its file's name.
-    refitted: True where the model has learned from the validation part as well.
-    calibration, limits: of the form that scores; of a refitted model, those of its judged twin.
+    forms: the check of each form, by its file's name. refitted: True where the main model has learned from the
+        validation part as well.
+    calibration, limits: of the main model; of a refitted one, those of its judged twin.
+    cascade: when the first reader answers, and what that promises; or in words why there is none.
     """
 
-    default: str
     forms: dict[str, FormCheck]
     refitted: bool
     calibration: Calibration
     limits: Limits
+    cascade: Cascade | str = NO_CASCADE
+
+    def calibration_of(self, cascade: bool) -> Calibration:
+        """Return the calibration of what answers: the cascade, if there is one and it may, or else the main model."""
+        return self.cascade.calibration if cascade and isinstance(self.cascade, Cascade) else self.calibration
 
 
-def default_model(package: Artifact) -> Path:
-    """Return the file of a package that scores. Raises: StoreError."""
-    return package.file(package.measured(PackageMetrics).default)
+def form_here() -> str:
+    """Return the name of the form that is the faster one on this processor."""
+    try:
+        return fastest_form(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))
+    except OSError:  # no Linux; of the others, Apple's own processors have these instructions
+        return INT8 if platform.machine() == "arm64" else FLOAT32
 
 
-def judged_model(package: Artifact) -> Path:
-    """Return the file whose answers on the validation part count: of a refitted package that of its judged twin.
+def fastest_form(cpuinfo: str) -> str:
+    """Return the name of the form that is the faster one on the processor that a /proc/cpuinfo describes."""
+    return INT8 if DOT_PRODUCTS.intersection(cpuinfo.split()) else FLOAT32
 
-    Raises: StoreError.
+
+def models_of(package: Artifact, form: str, *, cascade: bool = True, judged: bool = False) -> Models:
+    """Return what answers of a package, in a form, or in float32 where that is not in the package.
+
+    cascade: whether its first reader may answer, if it has one. judged: for its judged twin to answer, where it is
+    refitted; only in float32.
+    Raises: StoreError if a file is not what was packaged.
     """
     metrics = package.measured(PackageMetrics)
-    return package.file(JUDGED if metrics.refitted else metrics.default)
+    main = JUDGED if judged and metrics.refitted else _file(metrics, "", form)
+    file = package.file_if_any(CASCADE) if cascade else None
+    first = None
+    if file:
+        chosen = parsed(Cascade, file.read_bytes(), "the cascade is not what was written", file=file, remedy=REMEDY)
+        model = package.file(_file(metrics, FIRST, form)).read_bytes()
+        first = FirstReader(model, chosen.temperature, chosen.threshold, chosen.calibration.temperature)
+    return Models(package.file(main).read_bytes(), metrics.calibration.temperature, first)
+
+
+def _file(metrics: PackageMetrics, prefix: str, form: str) -> str:
+    check = metrics.forms.get(prefix + form)
+    return prefix + (form if check and check.accepted else FLOAT32)

@@ -1,5 +1,6 @@
-"""The scoring engine: a packaged LiteRT model from images to probabilities. Imports neither TensorFlow nor Prefect."""
+"""The scoring engine: packaged LiteRT models from images to probabilities. Imports neither TensorFlow nor Prefect."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,7 @@ class Scorer:
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Return the logits, float32 (n, 10), divided by the temperature, of images uint8 (n, 28, 28), 0–255.
 
+        Those of an image are the same to the last bit in any batch.
         Raises: PackageError if the model cannot be run.
         """
         if not len(images):
@@ -77,3 +79,52 @@ class Scorer:
         self._interpreter.set_tensor(pixels["index"], images[..., None].astype(pixels["dtype"], copy=False))
         self._interpreter.invoke()
         return self._interpreter.get_tensor(logits["index"])
+
+
+@dataclass(frozen=True)
+class FirstReader:
+    """The first reader of a cascade, as it travels.
+
+    model: the content of a .tflite file. temperature: what its logits are divided by. threshold: the confidence from
+    which on it answers, 0–1. whole: the temperature that the logits of whoever answers are divided by at last.
+    """
+
+    model: bytes
+    temperature: float
+    threshold: float
+    whole: float
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models that answer, as they travel to whoever scores.
+
+    main: the content of a .tflite file. temperature: what its logits are divided by. first: the reader before it.
+    """
+
+    main: bytes
+    temperature: float
+    first: FirstReader | None = None
+
+
+class Engine:
+    """The models that answer, loaded once: all images go through the first reader, if any. For one thread only."""
+
+    def __init__(self, models: Models, *, threads: int = 2) -> None:
+        """Load them. Raises: PackageError if one cannot be read."""
+        self._main = Scorer(models.main, threads=threads, temperature=models.temperature)
+        self._first = first = models.first
+        if first:
+            self._reader = Scorer(first.model, threads=threads, temperature=first.temperature)
+
+    def answer(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the calibrated logits, float32 (n, 10), of images uint8 (n, 28, 28), 0–255.
+
+        With them goes bool (n,): the images that the first reader has passed on to the main model; None without one.
+        """
+        if not self._first:
+            return self._main.logits(images), None
+        logits = self._reader.logits(images)
+        passed_on = softmax(logits).max(axis=1) < self._first.threshold
+        logits[passed_on] = self._main.logits(images[passed_on])
+        return logits / np.float32(self._first.whole), passed_on

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tasks.errors import StoreError
+from tasks.judging.cascade import Cascade
 from tasks.models.packaged import PackageMetrics
 from tasks.registry.champions import Reign, reigns
 from tasks.registry.decisions import champion
@@ -19,6 +20,7 @@ class PackageSummary:
 
     recipe: its name and the values that were changed of it. data: the source. accuracy: on the validation part, 0–1, of
     its judged twin where it is refitted. calibration_error: expected, 0–1. size: bytes. created: ISO 8601.
+    cascade: of a package with a first reader.
     """
 
     package: Artifact
@@ -28,6 +30,7 @@ class PackageSummary:
     data: str | None = None
     accuracy: float | None = None
     calibration_error: float | None = None
+    cascade: Cascade | None = None
     size: int | None = None
     created: str | None = None
     refitted: bool = False
@@ -70,17 +73,18 @@ def _completed(
     with contextlib.suppress(StoreError):
         manifest = summary.package.manifest()
         metrics = summary.package.measured(PackageMetrics)
-        inputs = {name.partition("/")[0]: name for name in manifest.inputs}
+        model, prepared, *_ = manifest.inputs
         summary = replace(
             summary,
-            accuracy=accuracies.get(inputs["model"]),
-            calibration_error=metrics.calibration.error_after,
+            accuracy=accuracies.get(model),
+            calibration_error=metrics.calibration_of(cascade=True).error_after,
+            cascade=metrics.cascade if isinstance(metrics.cascade, Cascade) else None,
             size=manifest.size,
             created=manifest.created,
             refitted=metrics.refitted,
         )
-        recipe = read(inputs["model"]).parameters
+        recipe = read(model).parameters
         summary = replace(summary, recipe=" ".join([recipe["name"], *recipes.changes_of(recipe)]))
-        dataset = read(read(inputs["prepared"]).inputs[0])
+        dataset = read(read(prepared).inputs[0])
         summary = replace(summary, data=dataset.source["data"])
     return summary

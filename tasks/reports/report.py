@@ -47,6 +47,7 @@ class Context:
     source: of the data. rows: in each part of them. duplicates: rows that repeat an earlier image.
     quarantined: rows left out because they break a rule. docs: path of the Data Docs, relative to the report.
     model: the manifest of the evaluated model. lineage: those from the source to the model.
+    cascade: what the package's first reader promises, or why it has none.
     reproduce: the command that makes this again. created: ISO 8601.
     """
 
@@ -58,6 +59,7 @@ class Context:
     docs: str
     model: Manifest
     lineage: Sequence[Manifest]
+    cascade: str
     reproduce: str
     created: str
 

@@ -24,7 +24,7 @@ from tasks.judging import drift, statistics
 from tasks.judging.calibration import Expected
 from tasks.judging.drift import Profile
 from tasks.judging.statistics import Accuracy
-from tasks.models.packaged import FAMILIAR, LEARNED, PROFILE, PackageMetrics, default_model
+from tasks.models.packaged import FAMILIAR, LEARNED, PROFILE, PackageMetrics, form_here, models_of
 from tasks.scoring import outputs, processes, shards
 from tasks.scoring.inputs import survey
 from tasks.scoring.shards import Job, Piece, Shard
@@ -42,7 +42,7 @@ class Options:
     review_below: the confidence below which a person should look, 0–1. shard_rows: rows of a shard, at most.
     on_bad_row: `stop`, or `quarantine`: set it aside and go on. on_drift: `warn`, `stop` or `ignore`.
     probabilities: whether the submission has those of all ten classes. show: whether a sheet shows the pictures that
-    came in beside what the model saw.
+    came in beside what the model saw. cascade: whether the package's first reader answers what it is sure of.
     """
 
     review_below: Annotated[float, Interval(ge=0, le=1)] = 0.95
@@ -51,6 +51,7 @@ class Options:
     on_drift: Literal["warn", "stop", "ignore"] = "warn"
     probabilities: bool = False
     show: bool = False
+    cascade: bool = True
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,12 @@ def plan(
     processes score.
     Raises: DataError; StoreError, also where the model is not what was packaged.
     """
-    metrics = package.measured(PackageMetrics)
     reference_of(package)  # what is wrong with it is to be known before the work
     # Whether drift stops a run decides no score.
     parameters = {name: value for name, value in asdict(options).items() if name != "on_drift"}
+    parameters["form"] = form = form_here()
+    # A first reader promises nothing of pictures, which cost more to read than to answer.
+    cascade = options.cascade and not any(table.names for table in tables)
     by_shard = by_shard or workers > 1
     surveyed = survey(tables, options.shard_rows if by_shard else None)
     parameters["content"] = surveyed.digest
@@ -150,10 +153,9 @@ def plan(
     job = Job(
         digest=digest,
         folder=shards_root / f"shards-{digest}",
-        model=default_model(package).read_bytes(),
-        temperature=metrics.calibration.temperature,
+        models=models_of(package, form, cascade=cascade),
         familiar=package.file(FAMILIAR).read_bytes(),
-        limits=metrics.limits,
+        limits=package.measured(PackageMetrics).limits,
         learned=np.load(package.file(LEARNED)).tobytes(),
         tables=tuple(tables),
         shard_rows=options.shard_rows,
@@ -267,7 +269,7 @@ def _metrics(planned: Plan, finished: Sequence[Shard]) -> ScoresMetrics:
     confusion = np.sum([shard.confusion for shard in finished], axis=0)
     known, right = int(confusion.sum()), int(confusion.trace())
     drift_metrics = _drift(planned.package, finished)
-    calibration = planned.package.measured(PackageMetrics).calibration
+    calibration = planned.package.measured(PackageMetrics).calibration_of(planned.options.cascade)
     pictures = any(table.names for table in planned.job.tables)
     is_expected = drift_metrics.verdict == "none" and not pictures
     return ScoresMetrics(

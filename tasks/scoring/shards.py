@@ -28,7 +28,7 @@ from tasks.errors import DataError, StoreError
 from tasks.judging import drift
 from tasks.judging.familiarity import Familiarity, Limits
 from tasks.judging.statistics import softmax
-from tasks.models.scorer import Scorer
+from tasks.models.scorer import Engine, Models
 from tasks.scoring.writing import writing
 
 ROW_GROUP = 10  # chunks
@@ -55,18 +55,17 @@ class Job:
     """What is the same for every shard. It travels to whoever scores them, with all that they need.
 
     digest: of everything that decides the scores; a shard of another digest is none of this job's.
-    folder: where the shards go, which whoever scores them has to reach. model: the content of a .tflite file.
-    temperature: what its logits are divided by. familiar: content of the package's familiar.npz; limits: where pictures
-    are too strange by it. tables: what there is to score. shard_rows: rows of a shard, at most.
+    folder: where the shards go, which whoever scores them has to reach. models: what answers.
+    familiar: content of the package's familiar.npz; limits: where pictures are too strange by it.
+    tables: what there is to score. shard_rows: rows of a shard, at most.
     learned: fingerprints of the images that the model has learned from, rising, as bytes of uint64.
     review_below: the confidence below which a person should look. on_bad_row: `stop`, or `quarantine` to set it aside
-    and go on. threads: of the model, in each process.
+    and go on. threads: of the models, in each process.
     """
 
     digest: str
     folder: Path
-    model: bytes
-    temperature: float
+    models: Models
     familiar: bytes
     limits: Limits
     learned: bytes
@@ -250,7 +249,7 @@ def _score_shard(
 def _answers(job: Job, table_index: int, batch: Batch, sums: "_Sums") -> pa.Table:
     """Answer a batch's digits, as rows of the job's schema, and add them to the sums."""
     digits = batch.digits
-    logits = _scorer(job).logits(digits.images)
+    logits, passed_on = _engine(job).answer(digits.images)
     probabilities = softmax(logits)
     labels = probabilities.argmax(axis=1).astype(np.uint8)
     confidence = probabilities.max(axis=1)
@@ -263,7 +262,7 @@ def _answers(job: Job, table_index: int, batch: Batch, sums: "_Sums") -> pa.Tabl
         unanswered |= strangeness > job.limits.refuse
     review = np.array([reason is not None for reason in reasons], bool) | (confidence < job.review_below)
     learned = np.isin(fingerprints(digits.images), np.frombuffer(job.learned, np.uint64))
-    sums.add(batch, labels, confidence, unanswered, review, learned)
+    sums.add(batch, labels, confidence, passed_on, unanswered, review, learned)
     columns = {
         "id": ids(job, table_index, digits.ids),
         "label": column(labels, pa.uint8(), unanswered),
@@ -301,11 +300,15 @@ class _Sums:
         batch: Batch,
         labels: np.ndarray,
         confidence: np.ndarray,
+        passed_on: np.ndarray | None,
         unanswered: np.ndarray,
         review: np.ndarray,
         learned: np.ndarray,
     ) -> None:
-        """Count a batch. labels: uint8 (n,). confidence: float32 (n,). unanswered, review, learned: bool (n,)."""
+        """Count a batch.
+
+        labels: uint8 (n,). confidence: float32 (n,). passed_on, unanswered, review, learned: bool (n,).
+        """
         digits, answered = batch.digits, ~unanswered
         self._rows += len(digits)
         self._review += int(review.sum())
@@ -314,7 +317,8 @@ class _Sums:
         if digits.labels is not None:
             judged = answered & ~learned
             np.add.at(self._confusion, (digits.labels[judged], labels[judged]), 1)
-        self._observed += drift.measure(digits.images[answered], labels[answered], confidence[answered])
+        passed_on = passed_on if passed_on is None else passed_on[answered]
+        self._observed += drift.measure(digits.images[answered], labels[answered], confidence[answered], passed_on)
         self._faults += batch.faults
 
     def fields(self) -> dict[str, Any]:
@@ -333,13 +337,13 @@ class _Sums:
 _local = threading.local()
 
 
-def _scorer(job: Job) -> Scorer:
-    """Return the job's model, loaded once in each thread, and with it what is familiar to it."""
+def _engine(job: Job) -> Engine:
+    """Return the job's models at work, loaded once in each thread, and with them what is familiar."""
     if getattr(_local, "digest", None) != job.digest:
-        _local.scorer = Scorer(job.model, threads=job.threads, temperature=job.temperature)
+        _local.engine = Engine(job.models, threads=job.threads)
         _local.familiar = Familiarity.of_bytes(job.familiar)
         _local.digest = job.digest
-    return _local.scorer
+    return _local.engine
 
 
 # --- Files ------------------------------------------------------------------------------------------------------

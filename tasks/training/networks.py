@@ -171,6 +171,24 @@ def fast(dropout: float) -> Layers:
     ]
 
 
+def first(dropout: float) -> Layers:
+    """The first reader of a cascade: 188,000 multiplications an image, where `fast` has 4.6 million; 9,074 parameters.
+
+    The unpadded convolutions shrink 28 → 12 → 10 → (pool) 5 → 3 pixels a side.
+    """
+    from keras import layers
+
+    return [
+        *_convolution(8, 5, stride=2),
+        *_convolution(16, 3),
+        layers.MaxPooling2D(),
+        *_convolution(32, 3),
+        layers.Flatten(),
+        layers.Dropout(dropout),
+        *_answer(),
+    ]
+
+
 def _answer() -> Layers:
     from keras import layers
 
@@ -218,4 +236,5 @@ NETWORKS: dict[str, Callable[[float], Layers]] = {
     "cnn-augmented": cnn_augmented,
     "mobilenetv2-small": mobilenetv2_small,
     "fast": fast,
+    "first": first,
 }

@@ -84,6 +84,11 @@ class Recipe:
         """Return everything that decides the fit, as the manifest holds it."""
         return asdict(self)
 
+    @property
+    def is_cheap(self) -> bool:
+        """Whether a first reader would cost about as much as it spares."""
+        return self.members == 1 and self.network in CHEAP
+
     def member_recipes(self) -> "list[Recipe]":
         """Return the recipes of the members; their seeds lie far apart, so that neighbouring seeds share no member."""
         return [replace(self, members=1, seed=self.seed + 1000 * index) for index in range(self.members)]
@@ -106,6 +111,10 @@ FAST = Recipe(
     # Contrast and noise cost nothing on clean images; without them low contrast was read at 10 %, noise at 91 %.
     augmentation=Augmentation(rotation=10, zoom=0.1, shear=0.1, shift=2, contrast=0.7, noise=0.2),
 )
+
+# Too small to learn its images by heart, hence no dropout. Seeds 42 and 43 read 98.88 and 98.68 % of that part. Taught
+# by the probabilities of `fast` instead of the labels, for twice the cost, they read 98.86 and 98.70 %.
+FIRST = replace(FAST, name="first", network="first", epochs=7, dropout=0.0)
 
 RECIPES = {
     recipe.name: recipe
@@ -153,8 +162,12 @@ RECIPES = {
         # What few epochs leave is left to be learned: 14 read 99.55 %, 30 99.57 % and 45 99.74 % with one network.
         # Tried and lost: elastic bending; a wider `fast`, which cost three times as much and read no better.
         replace(FAST, name="best", epochs=60, members=4),
+        FIRST,
     )
 }
+
+# Networks with less than four times the multiplications of `first`.
+CHEAP = ("mlp-sigmoid", "mlp-relu", "lenet", "first")
 
 MNIST_PROTOCOL = "MNIST: 60,000 to learn from, 10,000 to test"
 KAGGLE_PROTOCOL = "Kaggle's train.csv, 80/20 with seed 42"

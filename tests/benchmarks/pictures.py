@@ -18,7 +18,7 @@ from tasks.data import digits as digit_files
 from tasks.judging import familiarity
 from tasks.judging.familiarity import Familiarity, Limits
 from tasks.judging.statistics import softmax
-from tasks.models.packaged import PackageMetrics, default_model
+from tasks.models.packaged import FLOAT32, PackageMetrics
 from tasks.models.scorer import Scorer
 from tasks.pictures import form, ink, reading
 from tasks.pictures.files import opened
@@ -53,7 +53,8 @@ def pictures(home: Path) -> None:
         next(artifact for artifact in store.all() if artifact.kind == kind) for kind in ("package", "prepared")
     )
     digits = digit_files.read(prepared.path / "validation.parquet")
-    scorer = Scorer(default_model(package), temperature=package.measured(PackageMetrics).calibration.temperature)
+    temperature = package.measured(PackageMetrics).calibration.temperature
+    scorer = Scorer(package.file(FLOAT32), temperature=temperature)
     answers = scorer.logits(digits.images)
     known = familiarity.measure(digits.images[:KNOWN], answers[:KNOWN])
     _false_alarms(digits.images[KNOWN:], answers[KNOWN:], known)

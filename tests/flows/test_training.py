@@ -1,6 +1,7 @@
 """The flow `train` from a file to a submission, under a real Prefect server."""
 
 import asyncio
+import html
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,32 @@ def test_a_zip_becomes_a_submission_and_the_same_run_again_does_nothing_twice(ho
     assert all(one.reused for one in (again.dataset, again.model, again.package, again.scores) if one)
     assert store.all() == artifacts
     assert len(registry.history(store)) == 1
+
+
+def test_a_run_ends_with_a_cascade_or_why_there_is_none(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from flows.cli.summary import train_summary
+    from flows.training import train
+    from tasks.judging.cascade import Cascade
+    from tasks.models.packaged import PackageMetrics
+
+    monkeypatch.setattr(recipes, "FIRST", replace(recipes.FIRST, epochs=10, min_shown=0))
+    trained = train(data="sample", changes=["epochs=4"])
+    model, prepared, first = trained.package.manifest().inputs
+    assert (model, prepared) == (trained.model.name, trained.prepared.name)
+    store = Store(home / "artifacts")
+    assert store.get(first).metrics["recipe"] == "first"
+    cascade = trained.package.measured(PackageMetrics).cascade
+    assert isinstance(cascade, Cascade)
+    for page in (train_summary("sample", trained), (trained.report.path / "report.html").read_text()):
+        assert html.unescape(page).count(str(cascade)) == 1
+    assert registry.package_summaries(store)[0].cascade == cascade
+
+    without = train(data="sample", changes=["epochs=4"], cascade=False)
+    assert without.model == trained.model
+    assert without.package.manifest().inputs == [model, prepared]
+    assert "cascade     no first reader: none was fitted\n" in train_summary("sample", without)
 
 
 def test_bad_data_end_the_run_at_once_and_leave_nothing_half_done(home: Path) -> None:
@@ -151,7 +178,7 @@ def test_members_are_fitted_side_by_side(chain: Chain, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(fit, "fit_network", fail)
     recipe = recipes.find("mlp-relu", ["epochs=1", "members=2", "batch=1024"])
-    made = flow(learn)(chain.store, chain.prepared, recipe, workers=2)
+    (made,) = flow(learn)(chain.store, chain.prepared, recipe, workers=2)
     members = [chain.store.get(name) for name in made.manifest().inputs]
     assert [one.kind for one in members] == ["model", "model"]
     assert len({one.metrics["seed"] for one in members}) == 2

@@ -6,7 +6,7 @@ from tasks.rank import _notes
 from tasks.training import recipes
 from tests.tasks.evaluated import evaluation
 
-INT8 = FormCheck(100, 100, 1, 0, 0.5, accepted=True)
+INT8 = FormCheck(100, 1, 0, 0.5, accepted=True)
 
 
 def test_a_recipe_that_stopped_early_is_told_with_its_epochs() -> None:

@@ -56,11 +56,9 @@ def trained(
 
     def packed(draft: Draft) -> PackageMetrics:
         (draft.folder / FLOAT32).write_bytes(b"model" * 300)
-        check = FormCheck(
-            bytes=1500, images_per_cpu_second=1, agreement=1.0, loss_points=0, least_points=0.5, accepted=True
-        )
+        check = FormCheck(bytes=1500, agreement=1.0, loss_points=0, least_points=0.5, accepted=True)
         calibration = replace(CALIBRATION, error_after=0.0123)
-        return PackageMetrics(FLOAT32, {FLOAT32: check}, refitted=False, calibration=calibration, limits=LIMITS)
+        return PackageMetrics({FLOAT32: check}, refitted=False, calibration=calibration, limits=LIMITS)
 
     fitted = ModelMetrics("fast", seed, 1, 1, None, 10, 1.0, 1.0, judged=None)
 

@@ -166,6 +166,36 @@ def test_a_profile_of_another_version_is_refused() -> None:
         Profile.of_json({"ink": [1, 2]})
 
 
+def passed_on(images: int, share: float) -> Profile:
+    """Of digits as the reference's, of which a first reader passes on such a share."""
+    some = others(images)
+    answers = np.resize(np.arange(10, dtype=np.uint8), images)
+    return measure(some.images, answers, confidences(images), np.arange(images) < share * images)
+
+
+def test_a_first_reader_that_passes_on_far_more_is_said_and_is_no_drift() -> None:
+    found = verdict(passed_on(1000, 0.1), passed_on(1000, 0.5))
+    assert found.verdict == "none"
+    assert found.reasons == [
+        "the first reader passes on 50\u00a0% of the images, of validation 10\u00a0% (PSI 0.9)",
+    ]
+    assert verdict(passed_on(1000, 0.1), passed_on(1000, 0.12)).reasons == []
+    assert verdict(passed_on(1000, 0.5), passed_on(1000, 0.1)).reasons == []
+
+
+def test_without_a_first_reader_on_either_side_nothing_is_said_of_it(reference: Profile) -> None:
+    cascade = passed_on(1000, 0.5)
+    for profiles in ((reference, cascade), (cascade, reference), (reference, reference)):
+        assert drift.PASSED_ON not in [finding.name for finding in verdict(*profiles).findings]
+    assert verdict(reference, cascade).verdict == "none"
+
+
+def test_a_profile_from_before_there_were_first_readers_is_read(reference: Profile) -> None:
+    written = reference.as_json()
+    del written[drift.PASSED_ON]
+    assert Profile.of_json(written) == reference
+
+
 def test_of_no_images_and_against_no_reference_nothing_can_be_told(reference: Profile) -> None:
     assert verdict(reference, EMPTY).verdict == "too few to tell"
     assert verdict(EMPTY, reference).verdict == "too few to tell"

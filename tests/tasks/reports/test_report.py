@@ -55,6 +55,7 @@ def context() -> Context:
         docs="../../validation/abc/data_docs/index.html",
         model=manifest("model"),
         lineage=[manifest("dataset")],
+        cascade="a first reader answers half of the images",
         reproduce="digits run --data sample",
         created="2026-01-02T03:04:05+01:00",
     )

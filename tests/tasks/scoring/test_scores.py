@@ -12,8 +12,9 @@ import pytest
 from tasks.data import digits
 from tasks.data.tables import Table
 from tasks.errors import DataError, DriftError
-from tasks.models.packaged import PackageMetrics, default_model
-from tasks.models.scorer import Scorer
+from tasks.judging.statistics import softmax
+from tasks.models.packaged import FLOAT32, INT8, PackageMetrics, form_here, models_of
+from tasks.models.scorer import Engine, Scorer
 from tasks.scoring import scores, shards
 from tasks.scoring.inputs import tables_to_score
 from tasks.scoring.scores import Options, ScoresMetrics
@@ -29,9 +30,11 @@ def tables_of(path: Path) -> list[Table]:
     return tables_to_score([str(path)], Settings(home=path.parent), path.parent)
 
 
-def score(chain: Chain, path: Path, store: Store, *, workers: int = 1, **options: object) -> Artifact:
-    """Scores in a store of their own, by the chain's package."""
-    planned = scores.plan(store, chain.package, tables_of(path), Options(**options), workers=workers)  # type: ignore[arg-type]
+def score(
+    chain: Chain, path: Path, store: Store, *, workers: int = 1, package: Artifact | None = None, **options: object
+) -> Artifact:
+    """Scores in a store of their own, by a package, or by the chain's."""
+    planned = scores.plan(store, package or chain.package, tables_of(path), Options(**options), workers=workers)  # type: ignore[arg-type]
     return scores.carry_out(store, planned)
 
 
@@ -48,7 +51,7 @@ def table(tmp_path: Path) -> Path:
 
 def test_a_submission_has_a_row_for_every_image_in_its_order(chain: Chain, table: Path, store: Store) -> None:
     published = score(chain, table, store)
-    expected = Scorer(default_model(chain.package)).probabilities(DIGITS.images).argmax(axis=1)
+    expected = Scorer(chain.package.path / form_here()).probabilities(DIGITS.images).argmax(axis=1)
     lines = (published.path / "submission.csv").read_text().split("\n")
     assert lines == ["ImageId,Label", *(f"{row},{label}" for row, label in enumerate(expected, 1)), ""]
     metrics = published.measured(ScoresMetrics)
@@ -59,11 +62,53 @@ def test_a_submission_has_a_row_for_every_image_in_its_order(chain: Chain, table
 def test_confidence_is_that_of_the_calibrated_probabilities(chain: Chain, table: Path, store: Store) -> None:
     rows = pq.read_table(score(chain, table, store).path / "scores.parquet")
     temperature = chain.package.measured(PackageMetrics).calibration.temperature
-    expected = Scorer(default_model(chain.package), temperature=temperature).probabilities(DIGITS.images)
+    expected = Scorer(chain.package.path / form_here(), temperature=temperature).probabilities(DIGITS.images)
     assert temperature != 1
     np.testing.assert_allclose(np.stack(rows["probabilities"].to_numpy()), expected, atol=1e-6)
     np.testing.assert_allclose(rows["confidence"].to_numpy(), expected.max(axis=1), atol=1e-6)
     np.testing.assert_array_equal(rows["review"].to_numpy(), expected.max(axis=1).astype(np.float32) < 0.95)
+
+
+def test_a_cascade_answers_with_the_confidence_of_who_answers(chain: Chain, table: Path, store: Store) -> None:
+    published = score(chain, table, store, package=chain.cascade)
+    logits, passed_on = Engine(models_of(chain.cascade, form_here())).answer(DIGITS.images)
+    rows = pq.read_table(published.path / "scores.parquet")
+    np.testing.assert_array_equal(rows["confidence"].to_numpy(), softmax(logits).max(axis=1))
+    assert passed_on is not None
+    assert 0 < passed_on.sum() < 350
+    planned = scores.plan(Store(store.root / "other"), chain.cascade, tables_of(table), Options())
+    shards.score_piece(planned.job, shards.Piece(0))
+    (shard,) = shards.finished_shards(planned.job)
+    assert shard.observed["passed on"] == [700 - passed_on.sum(), passed_on.sum()]
+
+
+def test_without_the_cascade_the_main_model_answers_everything(chain: Chain, table: Path, store: Store) -> None:
+    alone = score(chain, table, store, package=chain.cascade, cascade=False)
+    plain = score(chain, table, store)
+    cascaded = score(chain, table, store, package=chain.cascade)
+    columns = [pq.read_table(scored.path / "scores.parquet")["probabilities"] for scored in (alone, plain, cascaded)]
+    assert columns[0].equals(columns[1])
+    assert not columns[0].equals(columns[2])
+    assert alone.measured(ScoresMetrics).expected == plain.measured(ScoresMetrics).expected
+
+
+def test_pictures_are_answered_by_the_main_model(chain: Chain, tmp_path: Path, store: Store) -> None:
+    from PIL import Image
+
+    Image.fromarray(255 - DIGITS.images[0]).save(tmp_path / "four.png")
+    planned = scores.plan(store, chain.cascade, tables_of(tmp_path / "four.png"), Options())
+    assert planned.job.models.first is None
+
+
+def test_the_scores_say_in_which_form_they_were_computed(
+    chain: Chain, table: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forms = {}
+    for form in (FLOAT32, INT8):
+        monkeypatch.setattr(scores, "form_here", lambda form=form: form)
+        forms[form] = score(chain, table, store)
+        assert forms[form].manifest().parameters["form"] == form
+    assert forms[FLOAT32].id != forms[INT8].id
 
 
 def test_what_is_to_be_reviewed_comes_with_its_image(chain: Chain, table: Path, store: Store) -> None:
@@ -79,9 +124,12 @@ def test_what_is_to_be_reviewed_comes_with_its_image(chain: Chain, table: Path, 
     assert (published.path / "review.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_shards_and_workers_change_nothing_but_the_shards(chain: Chain, table: Path, store: Store) -> None:
+@pytest.mark.parametrize("package", ["package", "cascade"])
+def test_shards_and_workers_change_nothing_but_the_shards(
+    chain: Chain, table: Path, store: Store, package: str
+) -> None:
     whole, one, two = (
-        score(chain, table, Store(store.root / name), workers=workers, shard_rows=rows)
+        score(chain, table, Store(store.root / name), workers=workers, shard_rows=rows, package=getattr(chain, package))
         for name, workers, rows in (("whole", 1, 100_000), ("one", 1, 150), ("two", 2, 150))
     )
     assert files(one) == files(two)
@@ -131,7 +179,7 @@ def test_labels_that_are_known_are_counted_but_for_images_that_were_learned_from
     published = score(chain, making.write_csv(tmp_path / "labelled.csv", DIGITS), store)
     train = digits.read(chain.prepared.file("train.parquet"))
     new = DIGITS[~np.isin(digits.fingerprints(DIGITS.images), digits.fingerprints(train.images))]
-    answers = Scorer(default_model(chain.package)).probabilities(new.images).argmax(axis=1)
+    answers = Scorer(chain.package.path / form_here()).probabilities(new.images).argmax(axis=1)
     metrics = published.measured(ScoresMetrics)
     assert metrics.accuracy
     assert metrics.confusion
