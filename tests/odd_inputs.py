@@ -35,7 +35,7 @@ from tasks.data.tables import BEGINNING, Place, Table
 from tasks.errors import DataError, DigitsError
 from tasks.judging.evaluation import Evaluation
 from tasks.models.fitted import ModelMetrics
-from tasks.models.packaged import PackageMetrics, default_model
+from tasks.models.packaged import INT8, PackageMetrics, models_of
 from tasks.models.scorer import Scorer
 from tasks.pictures.files import opened
 from tasks.pictures.reading import digit_of
@@ -466,7 +466,7 @@ def fuzz_recipe(case: Case) -> None:
 
 
 def fuzz_tflite(case: Case) -> None:
-    content = mutated(default_model(case.package).read_bytes(), case.random)
+    content = mutated(models_of(case.package, INT8).main, case.random)
     answers = Scorer(content, threads=1).probabilities(making.digits(3).images)
     if answers.shape != (3, 10):
         raise WrongError(f"answers of shape {answers.shape}")

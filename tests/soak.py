@@ -23,8 +23,8 @@ import numpy as np
 import psutil
 
 from tasks import registry
-from tasks.models.packaged import default_model
-from tasks.models.scorer import Scorer
+from tasks.models.packaged import form_here, models_of
+from tasks.models.scorer import Engine
 from tasks.store import Store, find_damage
 from tests import making
 from tests.command import PROGRAM, environment
@@ -186,7 +186,7 @@ class Soak:
         assert package is not None
         left = [path for folder in ("inbox", "working") for path in (data / folder).glob("[!.]*")]
         self.lose(*(f"left in the inbox: {path.name}" for path in left))
-        scorer = Scorer(default_model(package))
+        engine = Engine(models_of(package, form_here()))
         for index in range(4):
             name = f"{number}-{index}.csv"
             reason = data / "failed" / f"{name}.reason.txt"
@@ -194,7 +194,7 @@ class Soak:
                 continue
             rows = self.digits[100 * index : 100 * index + 80 + number]
             answers = np.loadtxt(data / "outbox" / name, int, delimiter=",", skiprows=1)[:, 1]
-            if not np.array_equal(answers, scorer.logits(rows.images).argmax(axis=1)):
+            if not np.array_equal(answers, engine.answer(rows.images)[0].argmax(axis=1)):
                 self.lose(f"other answers: {name}")
             if not (data / "done" / name).exists() or (data / "failed" / name).exists():
                 self.lose(f"not where it belongs: {name}")

@@ -79,7 +79,9 @@ def test_a_run_prints_its_summary_and_writes_nothing_outside_its_home(
     run = digits("run", "--data", "d.zip", "--recipe", "mlp-relu", "--set", "epochs=1", home=home)
     assert run.returncode == 0, run.stderr
     lines = dict(line.split(maxsplit=1) for line in run.stdout.splitlines())
-    assert list(lines) == ["data", "validation", "accuracy", "model", "package", "champion", "report", "submission"]
+    assert list(lines) == [
+        *("data", "validation", "accuracy", "model", "package", "cascade", "champion", "report", "submission")
+    ]
     sizes = re.fullmatch(r"d\.zip: (\d+) digits to learn from, (\d+) to judge by, 30 to score", lines["data"])
     assert sizes
     assert sum(map(int, sizes.groups())) == 400
@@ -161,7 +163,7 @@ def test_an_artifact_is_shown_with_its_lineage_up_to_the_source_file(chain: Chai
     assert run.returncode == 0
     outline = yaml.safe_load(run.stdout)
     assert outline["artifact"] == chain.package.name
-    assert outline["metrics"]["default"] == chain.package.metrics["default"]
+    assert outline["metrics"]["cascade"] == chain.package.metrics["cascade"]
     points = len(chain.package.metrics["calibration"]["thresholds"])
     assert re.fullmatch(rf"{points} numbers from \S+ to \S+", outline["metrics"]["calibration"]["thresholds"])
     whole = digits("show", chain.package.id, "--json", home=chain.here.home)

@@ -37,8 +37,18 @@ def test_models_are_listed_newest_first_with_the_champion_marked(home: Path, two
     run = digits("models", home=home)
     assert run.returncode == 0, run.stderr
     header, newest, oldest = (re.split(r"  +", line.strip()) for line in run.stdout.splitlines())
-    assert header == ["id", "recipe", "data", "accuracy", "calibration error", "size", "age", "champion"]
-    assert newest[:6] == [two[1].package.id, "fast seed=2", "a.csv", "98.33 %", "1.23 %", "1.5 kB"]
+    assert header == [
+        "id",
+        "recipe",
+        "data",
+        "accuracy",
+        "calibration error",
+        "first reader",
+        "size",
+        "age",
+        "champion",
+    ]
+    assert newest[:6] == [two[1].package.id, "fast seed=2", "a.csv", "98.33 %", "1.23 %", "–"]
     assert oldest[:2] == ["*", two[0].package.id]
     assert oldest[-1] == "since 2026-01-02 03:04 UTC"
 

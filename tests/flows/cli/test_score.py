@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tasks import registry
+from tasks.models.packaged import form_here
 from tasks.store import Artifact, Store
 from tests import making
 from tests.command import PROGRAM, digits, environment
@@ -144,7 +145,7 @@ def test_without_a_champion_it_says_how_to_get_one(tmp_path: Path) -> None:
 def test_a_damaged_model_is_not_asked(home: Path) -> None:
     package = registry.champion_package(Store(home / "artifacts"))
     assert package
-    form = package.path / package.metrics["default"]
+    form = package.path / form_here()
     form.write_bytes(form.read_bytes()[:-1] + b"x")
     run = digits("score", "test.csv", home=home)
     assert run.returncode == 1

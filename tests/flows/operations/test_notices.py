@@ -51,6 +51,7 @@ def test_notice_is_given_of_drift_and_of_too_many_rows_set_aside(
         "quarantined": quarantined,
         "class_counts": [100] * 10,
         "review": 0,
+        "pictures": False,
         "learned": 0,
         "expected": {"reviewed": 0.0, "wrong": 0.0, "wrong_at_most": 0.0},
         "drift": {"verdict": verdict, "reasons": ["ink"], "psi": {}},

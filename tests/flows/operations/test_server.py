@@ -119,8 +119,9 @@ def lost(operated: Operated, finished: str) -> str:
     assert eventually(lambda: len(operated.files("outbox")) >= 3)
     operated.kill("worker")
     assert operated.files("inbox")
-    assert eventually(lambda: operated.daemon("worker").runs())
-    assert "worker: it has died, its last words: " in operated.daemon("supervisor").log.read_text()
+    said = "worker: it has died, its last words: "
+    assert eventually(lambda: said in operated.daemon("supervisor").log.read_text())
+    assert eventually(operated.daemon("worker").runs)
     # A deployment of ours from before, when it was another flow's.
     leftover = {"name": "nightly", "flow_id": operated.deployment("score/inbox")["flow_id"], "tags": [deployments.TAG]}
     operated.ask("POST", "/deployments/", json=leftover)
