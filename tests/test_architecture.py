@@ -91,6 +91,7 @@ def test_only_flows_and_the_rim_import_prefect(path: Path) -> None:
         ("flows.cli.app", set()),
         ("tasks.models.scorer", set()),
         ("tasks.scoring.scores", set()),
+        ("flows.reviewing.server", set()),
         ("flows.training", {"prefect"}),
     ],
 )
