@@ -23,6 +23,7 @@ from tasks.judging.calibration import Expected
 from tasks.judging.statistics import Accuracy, measure_accuracy
 from tasks.reports import html
 from tasks.reviewing.answers import NO_DIGIT, Agreement, Entry, Log, agreement, decided, readers
+from tasks.reviewing.corrections import CORRECTIONS, SCHEMA
 from tasks.reviewing.items import UNREAD, Items
 from tasks.scoring import delivery, inbox
 from tasks.scoring.outputs import SUBMISSION
@@ -31,23 +32,8 @@ from tasks.store import Artifact, Draft, Store
 from tasks.store.provenance import commit, versions
 from tasks.words import counted, percent
 
-CORRECTIONS, PAGE = "corrections.parquet", "review.html"
+PAGE = "review.html"
 SHOWN = 500  # changed images on the page
-
-# label, confidence: the model's, null where it was not asked. answer: people's, null for what is no digit.
-# audited: whether the row was not to be reviewed.
-SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("image", pa.binary(PIXELS)),
-        ("label", pa.uint8()),
-        ("confidence", pa.float32()),
-        ("answer", pa.uint8()),
-        ("reviewer", pa.string()),
-        ("time", pa.string()),
-        ("audited", pa.bool_()),
-    ]
-)
 
 
 @dataclass(frozen=True)
