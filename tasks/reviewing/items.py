@@ -82,7 +82,7 @@ def read(scores: Artifact) -> Items:
                     shown = pc.or_(batch.column("review"), batch.column("image").is_valid())
                     tables.append(pa.Table.from_batches([numbered.filter(shown)]))
                     first += len(batch)
-        except (pa.ArrowException, OSError, ValueError) as error:
+        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
             raise StoreError(
                 "the scores cannot be read",
                 file=str(path),

@@ -86,7 +86,7 @@ function show() {
   $("digit").setAttribute("aria-label", `image ${item.id}`);
   $("answer").replaceChildren(...(item.label === null ? [item.reason ?? "no answer"] : hides()
     ? ["What is it?"] : ["Is it ", bold(item.label), "?"]));
-  $("name").textContent = item.id;
+  $("name").textContent = item.reason && item.label !== null ? `${item.id}: ${item.reason}` : item.id;
 }
 
 function bold(text) {

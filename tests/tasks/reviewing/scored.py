@@ -60,6 +60,7 @@ def scored(
             class_counts=np.bincount(answers[~doubt], minlength=CLASSES).tolist(),
             review=int(review.sum()),
             expected=Expected(float(review.mean()), 0.001, 0.004),
+            pictures=False,
             learned=0,
             drift=DriftMetrics("none", [], {}),
             accuracy=None,

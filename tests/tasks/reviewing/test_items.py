@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from tasks.errors import StoreError, UsageError
@@ -73,6 +74,14 @@ def test_scores_that_cannot_be_read_are_named(store: Store) -> None:
     (part,) = (scores.path / "scores.parquet").iterdir()
     part.write_bytes(part.read_bytes()[:-40])
     with pytest.raises(StoreError, match=r"part-000000-000000000.parquet: the scores cannot be read; expected a Par"):
+        items.read(scores)
+
+
+def test_scores_of_another_version_are_named(store: Store) -> None:
+    scores = scored(store, DIGITS, DIGITS.known_labels, CONFIDENCE)
+    (part,) = (scores.path / "scores.parquet").iterdir()
+    pq.write_table(pq.read_table(part).drop_columns(["image"]), part)
+    with pytest.raises(StoreError, match=r"the scores cannot be read; expected a Parquet file with id, "):
         items.read(scores)
 
 
