@@ -77,7 +77,7 @@ def read(scores: Artifact) -> Items:
         path = scores.path / name
         try:
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(ROWS, columns=COLUMNS):
+                for batch in file.iter_batches(ROWS, columns=COLUMNS, use_threads=False):
                     numbered = batch.append_column("row", column(np.arange(first, first + len(batch)), pa.int64()))
                     shown = pc.or_(batch.column("review"), batch.column("image").is_valid())
                     tables.append(pa.Table.from_batches([numbered.filter(shown)]))
