@@ -18,7 +18,7 @@ from tasks.scoring.scores import ScoresMetrics
 from tasks.store import Artifact, Store
 
 UNREAD = 255  # as label: the model gave no answer
-ROWS = 20_000  # that are in memory at once
+ROWS = 5_000  # that are in memory at once
 COLUMNS = ["id", "label", "confidence", "review", "reason", "image"]
 
 
