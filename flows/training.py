@@ -18,6 +18,7 @@ from tasks.package import package_stage as package
 from tasks.prepare import prepare_stage as prepare
 from tasks.promote import promote_stage as promote
 from tasks.registry import Decision
+from tasks.reviewing.corrections import reviews_of
 from tasks.score import score_stage as score
 from tasks.store import Artifact, Store
 from tasks.training import recipes
@@ -49,6 +50,7 @@ def train(
     cascade: bool = True,
     workers: Annotated[int, Field(ge=1, le=64)] = 1,
     fresh: bool = False,
+    corrections: str | None = None,
 ) -> Trained:
     """Read digits, check them, learn from them, judge, package and promote the model, score the test part.
 
@@ -61,15 +63,17 @@ def train(
         cascade: fit a first reader as well, which answers what it is sure of, unless the recipe is as cheap as that.
         workers: processes that fit the members of an ensemble and the first reader at the same time.
         fresh: do the work again where it is done already.
+        corrections: learn from what people say in the reviews of these ids, with commas, or in `all`.
     """
     config = settings.load()
     store = Store(config.artifacts, flow_run=flow_run.get_id())
     chosen = recipes.find(recipe, changes or ())
+    reviews = reviews_of(store, corrections)
 
     dataset = ingest(store, data, config, fresh=fresh)
     validation = validate(store, dataset, limits=Limits(bad_rows=max_bad_rows), fresh=fresh)
     pages.of_validation(validation)
-    prepared = prepare(store, dataset, validation, fresh=fresh)
+    prepared = prepare(store, dataset, validation, reviews, fresh=fresh)
     beside = readers_for(prepared, chosen) if cascade else []
     model, *first = learn(store, prepared, chosen, beside=beside, workers=workers, fresh=fresh)
     if refit:

@@ -72,12 +72,12 @@ def _context(ancestors: Sequence[Artifact], cascade: str) -> Context:
         model=model,
         lineage=sorted((artifact.manifest() for artifact in ancestors), key=lambda manifest: manifest.created),
         cascade=cascade,
-        reproduce=_command(source, model.parameters, bad_rows),
+        reproduce=_command(source, model.parameters, bad_rows, nearest["prepared"].manifest().inputs),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def _command(data: str, parameters: dict[str, Any], bad_rows: float) -> str:
+def _command(data: str, parameters: dict[str, Any], bad_rows: float, prepared_from: Sequence[str]) -> str:
     """Return the call that makes the model again."""
     name = parameters["name"]
     words = ["digits", "run", "--data", data, "--recipe", name if name in recipes.RECIPES else f"{name}.json"]
@@ -85,6 +85,8 @@ def _command(data: str, parameters: dict[str, Any], bad_rows: float) -> str:
         words += ["--set", change]
     if bad_rows != Limits().bad_rows:
         words += ["--max-bad-rows", f"{bad_rows:g}"]
+    if reviews := [name.removeprefix("review/") for name in prepared_from if name.startswith("review/")]:
+        words += ["--corrections", ",".join(reviews)]
     if parameters.get("refit"):
         words.append("--refit")
     return shlex.join(words)

@@ -1,10 +1,12 @@
 """Stage 3, prepare: the digits to learn from, to judge by and to score, as train, validation and test.parquet.
 
-The form is that of `digits.py`, normalised and reshaped: uint8, 28 × 28. The network scales to 0–1 itself.
+With corrections the training part learns from what people say, and field.parquet holds those that it must not learn
+from. The form is that of `digits.py`, normalised and reshaped: uint8, 28 × 28. The network scales to 0–1 itself.
 """
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from tasks.data import digits, quarantine
 from tasks.data.digits import Digits
 from tasks.data.metrics import PreparedMetrics
 from tasks.errors import DataError
+from tasks.reviewing import corrections
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store
 from tasks.words import counted
@@ -23,12 +26,16 @@ def prepare(
     store: Store,
     dataset: Artifact,
     validation: Artifact,
+    reviews: Sequence[Artifact] = (),
     *,
     validation_share: float = 0.2,
     split_seed: int = 42,
     fresh: bool = False,
 ) -> Artifact:
-    """Return the usable digits of a dataset, those for training and those for validation told apart by `split`."""
+    """Return the usable digits of a dataset, those for training and those for validation told apart by `split`.
+
+    reviews: whose corrections are learned from.
+    """
 
     def about(name: str) -> dict[str, str]:
         return {"dataset": dataset.name, "part": name}
@@ -37,15 +44,33 @@ def prepare(
         labelled = digits.read(dataset.file("train.parquet"))
         left_out = quarantine.ids(validation.file("quarantine.parquet"), "train")
         splits = split(labelled[~np.isin(labelled.ids, left_out)], validation_share, split_seed)
-        digits.write(draft.folder / "train.parquet", splits.train, about("train"))
         digits.write(draft.folder / "validation.parquet", splits.validation, about("validation"))
-        test_rows = None
+        test_rows, judging = None, [digits.fingerprints(splits.validation.images)]
         if test := dataset.file_if_any("test.parquet"):
             with digits.Writer(draft.folder / "test.parquet", about("test")) as writer:
                 for batch in digits.batches(test):
                     writer.write(batch)
+                    if reviews:
+                        judging.append(digits.fingerprints(batch.images))
             test_rows = writer.rows
         metrics = PreparedMetrics(len(splits.train), len(splits.validation), test_rows)
+        train = splits.train
+        if reviews:
+            applied = corrections.apply(corrections.read(reviews), train, np.concatenate(judging))
+            train = applied.train
+            metrics = replace(
+                metrics,
+                train=len(train),
+                added=applied.added,
+                relabelled=applied.relabelled,
+                field=len(applied.field),
+            )
+            digits.write(draft.folder / "field.parquet", applied.field, about("field"))
+            log.info(
+                "from corrections: %s added, %s relabelled, %s in the field part",
+                *(f"{count:,}" for count in (metrics.added, metrics.relabelled, metrics.field)),
+            )
+        digits.write(draft.folder / "train.parquet", train, about("train"))
         log.info("prepared %s", ", ".join(f"{name} {rows:,}" for name, rows in metrics.by_split().items()))
         return metrics
 
@@ -54,7 +79,7 @@ def prepare(
         build,
         code=__name__,
         parameters={"validation_share": validation_share, "split_seed": split_seed},
-        inputs=[dataset, validation],
+        inputs=[dataset, validation, *reviews],
         fresh=fresh,
     )
 

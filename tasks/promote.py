@@ -40,7 +40,7 @@ def _decide(store: Store, package: Artifact, prepared: Artifact, present: Decisi
     if present:
         verdict = gate.judge(store, package, _package_of(store, present), prepared)
     else:
-        verdict = gate.first(package)
+        verdict = gate.first(package, prepared)
     if replaced := registry.replaced(store, package.name):
         # The next run of the same recipe must not undo what a person has decided.
         against = f"a person has put {replaced.package} in its place ({replaced.because}); `digits promote` undoes it"

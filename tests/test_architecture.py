@@ -18,6 +18,7 @@ FLOORS = [
     ["flows.operations"],
     [f"tasks.{verb}" for verb in VERBS.split()],
     ["tasks.stage"],
+    ["tasks.reviewing"],
     ["tasks.scoring", "tasks.registry"],
     ["tasks.reports", "tasks.models"],
     ["tasks.judging", "tasks.training", "tasks.pictures"],
@@ -90,6 +91,7 @@ def test_only_flows_and_the_rim_import_prefect(path: Path) -> None:
         ("flows.cli.app", set()),
         ("tasks.models.scorer", set()),
         ("tasks.scoring.scores", set()),
+        ("flows.reviewing.server", set()),
         ("flows.training", {"prefect"}),
     ],
 )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO, cast
 
 import typer
 
-from flows.cli import artifacts, operations, registry
+from flows.cli import artifacts, operations, registry, review
 from flows.cli.terminal import display
 from flows.operations.checks import check_training
 from tasks import settings
@@ -147,16 +147,25 @@ def run(
     no_cascade: Annotated[
         bool, typer.Option("--no-cascade", help="Fit no first reader, which answers what it is sure of.")
     ] = False,
+    corrections: Annotated[
+        str | None,
+        typer.Option(metavar="all|ID,…", help="Learn from what people say in these reviews, as published."),
+    ] = None,
     workers: Workers = 1,
     fresh: Fresh = False,
 ) -> None:
     """Train on digits and score the test part: ingest, validate, prepare, fit, evaluate, package, promote, score."""
     _check_call(data, [recipe], set_)
+    if corrections:
+        from tasks.reviewing.corrections import reviews_of
+
+        reviews_of(registry.open_store(), corrections)
     with _prefect():
         from flows.cli.summary import train_summary
         from flows.training import train
 
-        print(train_summary(data, train(data, recipe, set_, max_bad_rows, refit, not no_cascade, workers, fresh)))
+        trained = train(data, recipe, set_, max_bad_rows, refit, not no_cascade, workers, fresh, corrections)
+        print(train_summary(data, trained))
 
 
 @app.command(rich_help_panel="Score")
@@ -335,6 +344,7 @@ def recipes(
 
 
 for panel, commands in (
+    ("Score", review.COMMANDS),
     ("Artifacts", artifacts.COMMANDS),
     ("Registry", registry.COMMANDS),
     ("Operations", operations.COMMANDS),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flows.cli.terminal import percent
 from tasks.errors import StoreError
 from tasks.judging.evaluation import Evaluation
-from tasks.store import Artifact, Store, lineage
+from tasks.store import Artifact, Store, nearest
 from tasks.training.networks import NETWORKS
 from tasks.training.recipes import PUBLISHED, RECIPES, Recipe
 
@@ -83,13 +83,12 @@ def _measured(store: Store) -> dict[str, str]:
             continue
         # What is damaged or gone is for `digits verify` to tell.
         with contextlib.suppress(StoreError, KeyError):
-            ancestors = {name: artifact for name, artifact in lineage(store, evaluation).items() if artifact}
-            parameters = ancestors[evaluation.manifest().inputs[0]].manifest().parameters
+            ancestors = nearest(store, evaluation)
+            parameters = store.get(evaluation.manifest().inputs[0]).manifest().parameters
             recipe = RECIPES[parameters["name"]]
             # Not of a recipe that was changed by --set.
             if recipe.as_parameters().items() <= parameters.items():
-                by_kind = {artifact.kind: artifact for artifact in ancestors.values()}
-                results[recipe.name] = _result(evaluation, by_kind["dataset"])
+                results[recipe.name] = _result(evaluation, ancestors["dataset"])
     return results
 
 

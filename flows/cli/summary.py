@@ -75,7 +75,9 @@ def tune_summary(tuning: Artifact) -> str:
 def _data(data: str, prepared: Artifact) -> str:
     rows = prepared.measured(PreparedMetrics)
     test = f", {rows.test:,} to score" if rows.test is not None else ""
-    return f"{data}: {rows.train:,} digits to learn from, {rows.validation:,} to judge by{test}"
+    by_people = f" ({rows.added:,} added and {rows.relabelled:,} relabelled by people)"
+    corrected = by_people if rows.added or rows.relabelled else ""
+    return f"{data}: {rows.train:,} digits to learn from{corrected}, {rows.validation:,} to judge by{test}"
 
 
 def _validation(validation: Artifact) -> str:

@@ -74,9 +74,9 @@ def to_table(digits: Digits) -> pa.Table:
 
 def from_batch(batch: pa.RecordBatch) -> Digits:
     """Return the digits of a record batch of SCHEMA: read-only views of its memory."""
-    labels = None if batch.column("label").null_count else _view(batch.column("label"), np.uint8)
-    images = _view(batch.column("image"), np.dtype((np.uint8, (SIDE, SIDE))))
-    return Digits(_view(batch.column("id"), np.int32), images, labels)
+    labels = None if batch.column("label").null_count else view(batch.column("label"), np.uint8)
+    images = view(batch.column("image"), np.dtype((np.uint8, (SIDE, SIDE))))
+    return Digits(view(batch.column("id"), np.int32), images, labels)
 
 
 def column(values: np.ndarray, dtype: pa.DataType, missing: np.ndarray | None = None) -> pa.Array:
@@ -89,7 +89,8 @@ def column(values: np.ndarray, dtype: pa.DataType, missing: np.ndarray | None = 
     return pa.Array.from_buffers(dtype, len(values), [known, pa.py_buffer(content)])
 
 
-def _view(column: pa.Array, dtype: Any) -> np.ndarray:
+def view(column: pa.Array, dtype: Any) -> np.ndarray:
+    """Return an Arrow array that has a value in every row, of numbers or fixed-size binaries, as NumPy's, uncopied."""
     dtype = np.dtype(dtype)
     return np.frombuffer(column.buffers()[1], dtype, len(column), column.offset * dtype.itemsize)
 

@@ -51,11 +51,18 @@ class ValidationMetrics:
 
 @dataclass(frozen=True)
 class PreparedMetrics:
-    """Digits in each split; test: None where there is none."""
+    """Digits in each split; test: None where there is none.
+
+    added, relabelled: images that people's corrections have brought into the training part, or given another label.
+    field: images that people have read, which no model learns from and models are judged by.
+    """
 
     train: int
     validation: int
     test: int | None = None
+    added: int = 0
+    relabelled: int = 0
+    field: int = 0
 
     def by_split(self) -> dict[str, int]:
         """Return the digits of the splits that there are."""

@@ -5,7 +5,6 @@ before the next decision, which finds the pointer's record missing from the log.
 """
 
 import contextlib
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from typing import ClassVar, Literal
 
 from tasks.errors import StoreError
 from tasks.store import Store, unwritable
-from tasks.store.files import sync, written_whole
+from tasks.store.files import append, written_whole
 from tasks.store.typed import as_json, parsed
 
 POINTER = "champion.json"
@@ -161,16 +160,8 @@ def record(store: Store, decision: Decision) -> None:
 
 
 def _append(store: Store, decision: Decision) -> None:
-    with _writing(store), (store.root / LOG).open("ab+") as file:
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            if file.read() != b"\n":
-                # A line that a crash has cut short must not swallow the next one.
-                file.write(b"\n")
-        file.write(as_json(decision) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-        sync(store.root)
+    with _writing(store):
+        append(store.root / LOG, [as_json(decision)])
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from tasks.judging.answers import Answers
 from tasks.judging.statistics import Paired, mcnemar
 from tasks.reports import sheets
 from tasks.reports.sheets import Tile
-from tasks.store import Artifact, Store, lineage
+from tasks.store import Artifact, Store, nearest
 from tasks.store.files import written_whole
 from tasks.words import flat
 
@@ -112,7 +112,7 @@ def side(store: Store, name: str) -> Side:
             expected="an evaluation, whose answers can be compared",
             remedy="run its recipe again by `digits run`; `digits show` tells which",
         )
-    ancestors = {ancestor.kind: ancestor for ancestor in lineage(store, evaluation).values() if ancestor}
+    ancestors = nearest(store, evaluation)
     if not {"prepared", "dataset"} <= ancestors.keys():
         raise StoreError(f"the data that {model.name} was judged on are gone", remedy="run its recipe again")
     return Side(

@@ -3,6 +3,7 @@
 Kept are, each with everything that it was made from:
 - every package that ever was champion, and the newest one;
 - scores, comparisons and tunings of the last `keep_days` days;
+- every review, but not what it is of: people's answers cannot be made again, and models learn from them;
 - what was made or used within a day, and what the same flow run made: a run may be at work on it. Where some work has
   been under way for longer, the day counts from its beginning;
 and the evaluations and reports of the models that are kept. Of what killed runs left behind, what can be gone on from
@@ -104,7 +105,8 @@ def _kept(store: Store, published: dict[str, Published], old: datetime, young: d
         for name, item in published.items()
         if item.artifact.kind in ABOUT_MODELS and not kept.isdisjoint(_models_of(item.manifest))
     }
-    return _with_references(kept | about_kept, published)
+    reviews = {name for name, item in published.items() if item.artifact.kind == "review"}
+    return _with_references(kept | about_kept, published) | reviews
 
 
 def _with_references(names: Iterable[str], published: dict[str, Published]) -> set[str]:

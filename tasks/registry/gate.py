@@ -7,9 +7,11 @@ accuracy     Both answer the same images, and only those count that one gets rig
 package      The forms that score agree with Keras, as packaging found.
 calibration  The log loss of the calibrated probabilities on those images is not higher beyond noise (paired t-test).
 classes      No digit is read worse beyond noise (McNemar's test for each, with Holm's correction for ten).
+field        Of the images that people have corrected and nobody learns from, no fewer are read right beyond noise
+             (McNemar's test). Where there are too few to tell, or no champion, it is told and decides nothing.
 
-The last two see what accuracy does not. In them only a difference beyond noise counts: to ask ten times over for "no
-worse at all" would refuse a better model nearly always.
+Calibration and classes see what accuracy does not. In the last three only a difference beyond noise counts: to ask ten
+times over for "no worse at all" would refuse a better model nearly always.
 """
 
 from collections.abc import Sequence
@@ -30,7 +32,7 @@ LEAST_IMAGES = 50  # fewer can tell nothing
 
 @dataclass(frozen=True)
 class GateCheck:
-    """One of the four: whether the package passes, and why, in words."""
+    """One of them: whether the package passes, and why, in words."""
 
     name: str
     passed: bool
@@ -68,9 +70,9 @@ class Judged:
     loss: np.ndarray
 
 
-def first(package: Artifact) -> Verdict:
+def first(package: Artifact, prepared: Artifact) -> Verdict:
     """Return the verdict on a package where there is no champion yet."""
-    return Verdict([GateCheck("accuracy", True, "it is the first"), agreement(package)], {})
+    return Verdict([GateCheck("accuracy", True, "it is the first"), agreement(package), *field(package, prepared)], {})
 
 
 def judge(store: Store, package: Artifact, champion: Artifact, prepared: Artifact) -> Verdict:
@@ -78,11 +80,13 @@ def judge(store: Store, package: Artifact, champion: Artifact, prepared: Artifac
 
     Raises: StoreError if either is not what was written.
     """
-    judging = _new_images(store, champion, prepared)
+    judging = _new_to(store, champion, digits.read(prepared.file("validation.parquet")))
+    on_field = field(package, prepared, champion, store)
     if len(judging) < LEAST_IMAGES:
         few = f"only {len(judging)} of its validation images are new to the champion, too few to compare on"
-        return Verdict([GateCheck("accuracy", False, few), agreement(package)], {})
-    return compare(package, champion, judging)
+        return Verdict([GateCheck("accuracy", False, few), agreement(package), *on_field], {})
+    verdict = compare(package, champion, judging)
+    return Verdict([*verdict.checks, *on_field], verdict.evidence)
 
 
 def compare(package: Artifact, champion: Artifact, judging: Digits) -> Verdict:
@@ -97,6 +101,33 @@ def agreement(package: Artifact) -> GateCheck:
     forms = {name: form for name, form in package.measured(PackageMetrics).forms.items() if form.accepted}
     because = "; ".join(f"{name} {form}" for name, form in forms.items())
     return GateCheck("package", FLOAT32 in forms, because or f"{FLOAT32} does not answer as Keras does")
+
+
+def field(
+    package: Artifact, prepared: Artifact, champion: Artifact | None = None, store: Store | None = None
+) -> list[GateCheck]:
+    """Return the check on the field part; none where there is none. store: that the champion is in.
+
+    Raises: StoreError if a file is not what was written.
+    """
+    part = prepared.file_if_any("field.parquet")
+    judging = digits.read(part) if part else None
+    if judging is not None and champion and store:
+        judging = _new_to(store, champion, judging)
+    if judging is None or not len(judging):
+        return []
+    ours = _answered(package, judging).right
+    what = f"of {len(judging):,} images that people have read and nobody learns from"
+    reads = f"{what} it reads {int(ours.sum()):,} right"
+    if not champion:
+        return [GateCheck("field", True, reads)]
+    theirs = _answered(champion, judging).right
+    reads = f"{reads}, the champion {champion.id} {int(theirs.sum()):,}"
+    if len(judging) < LEAST_IMAGES:
+        return [GateCheck("field", True, f"{reads}: too few to tell")]
+    p = mcnemar(ours, theirs).p_first_worse
+    verdict = "worse" if p < LEVEL else "not worse"
+    return [GateCheck("field", p >= LEVEL, f"{reads}: {verdict} beyond noise (McNemar's p {p_value(p)})")]
 
 
 def held_against(
@@ -155,13 +186,11 @@ def _answered(package: Artifact, judging: Digits) -> Judged:
     return Judged(logits.argmax(axis=1) == truth, -shares[np.arange(len(truth)), truth])
 
 
-def _new_images(store: Store, champion: Artifact, prepared: Artifact) -> Digits:
-    """Return the images of the validation part that the champion, or its judged twin, was not fitted on.
+def _new_to(store: Store, champion: Artifact, judging: Digits) -> Digits:
+    """Return the images that the champion, or its judged twin, was not fitted on.
 
     On those that it was fitted on, it would look better than it is.
     """
-    validation = digits.read(prepared.file("validation.parquet"))
     learned = next(name for name in champion.manifest().inputs if name.startswith("prepared/"))
     train = digits.read(store.get(learned).file("train.parquet"))
-    is_known = np.isin(digits.fingerprints(validation.images), digits.fingerprints(train.images))
-    return validation[~is_known]
+    return judging[~np.isin(digits.fingerprints(judging.images), digits.fingerprints(train.images))]

@@ -252,6 +252,15 @@ def _free_name(folders: Inbox, name: str) -> str:
     return free
 
 
+def reviewed_result(file: Path) -> Path | None:
+    """Return where the reviewed answers to a file belong that was scored in `working/`; None for any other file."""
+    working, name = file.parent.parent, file.parent.name
+    folders = Inbox(working.parent)
+    if working != folders.working or not folders.outbox.is_dir():
+        return None
+    return folders.outbox / f"{_result_name(name)[: -len('.csv')]}.reviewed.csv"
+
+
 def _result_name(name: str) -> str:
     return name if name.lower().endswith(".csv") else f"{name}.csv"
 

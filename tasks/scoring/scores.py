@@ -18,7 +18,7 @@ import numpy as np
 from annotated_types import Interval
 
 from tasks.data.addresses import expanded, is_remote
-from tasks.data.tables import Place, Table
+from tasks.data.tables import Place, Table, about_rows
 from tasks.errors import DriftError
 from tasks.judging import drift, statistics
 from tasks.judging.calibration import Expected
@@ -33,6 +33,9 @@ from tasks.store import Artifact, Draft, Store, unwritable
 from tasks.store.locks import try_lock
 
 log = logging.getLogger(__name__)
+
+AUDITED = 2_000  # images, about, that are kept for an audit of the answers that nobody is to look at
+MANY = 1_000_000  # rows, where nobody knows how many there are
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,7 @@ def plan(
         tables=tuple(tables),
         shard_rows=options.shard_rows,
         review_below=options.review_below,
+        audit_share=min(1.0, AUDITED / max(1, about_rows(tables) or MANY)),
         on_bad_row=options.on_bad_row,
         threads=threads or processes.threads_per_worker(workers),
     )

@@ -35,8 +35,8 @@ ROW_GROUP = 10  # chunks
 ODD = "unlike most digits: something else, or several?"
 STRANGE = "unlike any digit that the model knows"
 
-# label: null where there is no answer, for the reason named. confidence: the probability of `label`. truth: null
-# where it is not known. image: of those to review, so that whoever reviews them needs nothing else.
+# label: null where there is no answer, for the reason named. confidence: the probability of `label`. truth: null where
+# it is not known. image: of those to review, so that whoever reviews them needs nothing else, and of a few others.
 COLUMNS = [
     ("label", pa.uint8()),
     ("confidence", pa.float32()),
@@ -59,6 +59,7 @@ class Job:
     familiar: content of the package's familiar.npz; limits: where pictures are too strange by it.
     tables: what there is to score. shard_rows: rows of a shard, at most.
     learned: fingerprints of the images that the model has learned from, rising, as bytes of uint64.
+    audit_share: of the rows, whose images are kept for an audit; by their fingerprints, the same in every shard.
     review_below: the confidence below which a person should look. on_bad_row: `stop`, or `quarantine` to set it aside
     and go on. threads: of the models, in each process.
     """
@@ -72,6 +73,7 @@ class Job:
     tables: tuple[Table, ...]
     shard_rows: int
     review_below: float
+    audit_share: float
     on_bad_row: Literal["stop", "quarantine"] = "stop"
     threads: int = 1
 
@@ -261,7 +263,8 @@ def _answers(job: Job, table_index: int, batch: Batch, sums: "_Sums") -> pa.Tabl
             reasons[at] = STRANGE if strangeness[at] > job.limits.refuse else ODD
         unanswered |= strangeness > job.limits.refuse
     review = np.array([reason is not None for reason in reasons], bool) | (confidence < job.review_below)
-    learned = np.isin(fingerprints(digits.images), np.frombuffer(job.learned, np.uint64))
+    marks = fingerprints(digits.images)
+    learned = np.isin(marks, np.frombuffer(job.learned, np.uint64))
     sums.add(batch, labels, confidence, passed_on, unanswered, review, learned)
     columns = {
         "id": ids(job, table_index, digits.ids),
@@ -271,7 +274,7 @@ def _answers(job: Job, table_index: int, batch: Batch, sums: "_Sums") -> pa.Tabl
         "reason": texts(reasons),
         "truth": pa.nulls(len(digits), pa.uint8()) if digits.labels is None else column(digits.labels, pa.uint8()),
         "probabilities": pa.FixedSizeListArray.from_arrays(column(probabilities.ravel(), pa.float32()), CLASSES),
-        "image": column(digits.images, pa.binary(PIXELS), ~review),
+        "image": column(digits.images, pa.binary(PIXELS), ~review & (marks >= job.audit_share * 2.0**64)),
     }
     return pa.table(columns, schema=job.schema)
 

@@ -3,7 +3,7 @@
 from tasks.store.artifact import Artifact, sha256
 from tasks.store.drafts import Draft
 from tasks.store.manifest import MANIFEST, Manifest, read_manifest
-from tasks.store.store import Store, lineage, unwritable
+from tasks.store.store import Store, lineage, nearest, unwritable
 from tasks.store.verification import damage, find_damage
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "damage",
     "find_damage",
     "lineage",
+    "nearest",
     "read_manifest",
     "sha256",
     "unwritable",

@@ -1,9 +1,9 @@
-"""The one way to write a file whole: into a draft beside it, synced, renamed, and the rename synced."""
+"""The one way to write a file whole: into a draft beside it, synced, renamed, and the rename synced; and to a log."""
 
 import contextlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -46,3 +46,27 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def append(path: Path, lines: Iterable[bytes]) -> None:
+    """Add lines to a log, all of them or none, and return when they are on the disk. To be called under a lock.
+
+    A line that a crash has cut short must not swallow the next one: it is ended first. Raises: OSError.
+    """
+    content = b"".join(line + b"\n" for line in lines)
+    is_new = not path.exists()
+    with path.open("ab+", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        if end:
+            file.seek(end - 1)
+            content = content if file.read(1) == b"\n" else b"\n" + content
+        try:
+            while content:
+                content = content[file.write(content) :]
+            os.fsync(file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                file.truncate(end)
+            raise
+    if is_new:
+        sync(path.parent)

@@ -251,6 +251,12 @@ def lineage(store: Store, artifact: Artifact) -> dict[str, Artifact | None]:
     return ancestors
 
 
+def nearest(store: Store, artifact: Artifact) -> dict[str, Artifact]:
+    """Return of each kind the nearest artifact that this one was made from: a review brings older ones along."""
+    ancestors = reversed([ancestor for ancestor in lineage(store, artifact).values() if ancestor])
+    return {ancestor.kind: ancestor for ancestor in ancestors}
+
+
 def _published(folder: Path) -> int | None:
     """Return when an artifact was published, in nanoseconds; None if it has no manifest, 0 if that cannot be told."""
     try:

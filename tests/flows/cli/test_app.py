@@ -14,7 +14,7 @@ from tests.command import PROGRAM, digits
 from tests.conftest import Chain
 
 COMMANDS = {
-    *("run", "score", "compare", "tune", "recipes", "artifacts", "show", "verify"),
+    *("run", "score", "review", "compare", "tune", "recipes", "artifacts", "show", "verify"),
     *("models", "promote", "rollback", "diff", "gc", "up", "down", "deploy", "serve"),
 }
 
@@ -41,6 +41,8 @@ def test_help_names_every_command(tmp_path: Path) -> None:
             2,
             "digits: the webhook is no address; expected http://…, https://… or none; rec",
         ),
+        (["review"], 1, "digits: no scores have anything to review; to go on, score digits by `digits score`"),
+        (["review", "--second", "ten"], 2, "digits: --second is no share; expected 0% to 100%, or 0 to 1; received"),
         (["artifacts"], 1, "digits: there are no artifacts yet; to go on, start with `digits run`"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

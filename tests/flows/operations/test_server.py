@@ -21,6 +21,7 @@ from flows.operations.daemons import alive
 from tasks.promote import promote
 from tests import making
 from tests.conftest import Chain
+from tests.flows.browsing import browser
 from tests.flows.operating import AUTH, LOST_AFTER, PATIENCE, Operated, eventually, free_port, webhook
 
 pytestmark = pytest.mark.operations
@@ -286,19 +287,6 @@ def test_a_killed_run_is_taken_for_dead_and_a_scheduled_one_settles_its_files_on
     # Nothing was to be ended that had ended by itself.
     failed = {"filter": {"event": {"name": ["prefect.automation.action.failed"]}}}
     assert operated.ask("POST", "/events/filter", json=failed)["events"] == []
-
-
-def browser(folder: Path) -> Any:
-    """Start Chromium without a window, such that it asks nobody on the network for anything."""
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    switches = ["headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync"]
-    switches += ["disable-background-networking", "disable-component-update", "window-size=1300,1000"]
-    for switch in [*switches, f"user-data-dir={folder / 'chromium'}"]:
-        options.add_argument(f"--{switch}")
-    return webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
 
 
 def page(chromium: Any, *words: str) -> str:

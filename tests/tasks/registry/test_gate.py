@@ -1,12 +1,20 @@
 """A package becomes champion only if it is not worse: in accuracy, as packaged, in its confidence, at any digit."""
 
+import re
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from tasks.data import digits
+from tasks.data.metrics import PreparedMetrics
 from tasks.models.packaged import FormCheck, PackageMetrics
+from tasks.package import package
 from tasks.registry import gate
 from tasks.registry.gate import GateCheck, Judged, Verdict, held_against
-from tasks.store import Store
+from tasks.store import Artifact, Draft, Store
+from tests import making
 from tests.conftest import Chain
 from tests.tasks.evaluated import CALIBRATION, LIMITS
 from tests.tasks.trained import trained
@@ -102,7 +110,8 @@ def test_a_form_that_does_not_agree_with_keras_is_refused(store: Store, accepted
     )
     assert found.passed == accepted
     assert found.because == (because if accepted else "float32.tflite does not answer as Keras does")
-    assert gate.first(package).promoted == accepted
+    prepared = making.prepared(store, making.digits(20), making.digits(20, start=20))
+    assert gate.first(package, prepared).promoted == accepted
 
 
 def test_real_packages_are_compared_by_their_calibrated_confidence(chain: Chain) -> None:
@@ -119,10 +128,48 @@ def test_real_packages_are_compared_by_their_calibrated_confidence(chain: Chain)
 
 
 def test_images_that_the_champion_has_learned_from_are_left_out(store: Store) -> None:
-    from tests import making
-
     champion = trained(store)
     learned = making.digits(20, start=1000)  # what `trained` learns from
     other = trained(store, judging=learned)
     verdict = gate.judge(store, other.package, champion.package, other.prepared)
     assert verdict.because == "only 0 of its validation images are new to the champion, too few to compare on"
+
+
+def with_field(chain: Chain, images: int) -> Artifact:
+    """The chain's prepared data with a field part: digits of its validation part, whose labels are known."""
+    validation = digits.read(chain.prepared.file("validation.parquet"))[:images]
+
+    def build(draft: Draft) -> PreparedMetrics:
+        for name in ("train", "validation"):
+            shutil.copyfile(chain.prepared.file(f"{name}.parquet"), draft.folder / f"{name}.parquet")
+        digits.write(draft.folder / "field.parquet", validation)
+        return replace(chain.prepared.measured(PreparedMetrics), field=images)
+
+    return chain.store.make("prepared", build, code="tasks.prepare", parameters={"field": images})
+
+
+def test_one_that_is_worse_on_what_people_have_corrected_is_refused(chain: Chain) -> None:
+    prepared = with_field(chain, 200)
+    weaker = package(chain.store, chain.weaker, chain.prepared)
+    (check,) = gate.field(weaker, prepared, chain.package, chain.store)
+    assert not check.passed
+    assert re.fullmatch(
+        r"of 200 images that people have read and nobody learns from it reads \d+ right, "
+        rf"the champion {chain.package.id} \d+: worse beyond noise \(McNemar's p .*\)",
+        check.because,
+    )
+    (check,) = gate.field(chain.package, prepared, weaker, chain.store)
+    assert check.passed
+    verdict = gate.judge(chain.store, weaker, chain.package, prepared)
+    assert [check.name for check in verdict.checks] == ["accuracy", "package", "calibration", "classes", "field"]
+    assert (
+        gate.first(chain.package, prepared).reasons[-1].startswith("field passed: of 200 images that people have read")
+    )
+
+
+def test_few_corrected_images_are_told_and_decide_nothing(chain: Chain) -> None:
+    weaker = package(chain.store, chain.weaker, chain.prepared)
+    (check,) = gate.field(weaker, with_field(chain, 30), chain.package, chain.store)
+    assert check.passed
+    assert check.because.endswith(": too few to tell")
+    assert gate.field(weaker, chain.prepared, chain.package, chain.store) == []

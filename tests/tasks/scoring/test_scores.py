@@ -117,11 +117,24 @@ def test_what_is_to_be_reviewed_comes_with_its_image(chain: Chain, table: Path, 
     review = [row for row in rows if row["review"]]
     assert 0 < len(review) == published.measured(ScoresMetrics).review < 700
     assert [row["image"] for row in review] == [DIGITS.images[row["id"] - 1].tobytes() for row in review]
-    assert all(row["image"] is None for row in rows if not row["review"])
     lines = (published.path / "review.csv").read_text().splitlines()
     assert lines[0] == "id,label,confidence,reason"
     assert [int(line.split(",")[0]) for line in lines[1:]] == [row["id"] for row in review]
     assert (published.path / "review.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_images_of_a_few_others_are_kept_for_an_audit_the_same_ones_in_whatever_shards(
+    chain: Chain, table: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scores, "AUDITED", 100)
+    kept = []
+    for rows in (100_000, 150):
+        published = score(chain, table, Store(store.root / str(rows)), shard_rows=rows)
+        read = pq.read_table(published.path / "scores.parquet").to_pylist()
+        kept.append([row["id"] for row in read if row["image"] and not row["review"]])
+        others = sum(not row["review"] for row in read)
+    assert kept[0] == kept[1]
+    assert 0.5 < len(kept[0]) / (others / 7) < 1.5
 
 
 @pytest.mark.parametrize("package", ["package", "cascade"])

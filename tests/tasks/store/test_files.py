@@ -64,3 +64,25 @@ def test_an_object_of_a_bucket_is_written_in_the_same_way() -> None:
         file.write(b"1")
     assert path.read_bytes() == b"1"
     assert [other.name for other in path.parent.iterdir()] == ["a.csv"]
+
+
+def test_lines_are_added_whole_and_after_the_rest_of_a_torn_one(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    files.append(log, [b"first", b"second"])
+    with log.open("ab") as file:
+        file.write(b"tor")
+    files.append(log, [b"third"])
+    assert log.read_bytes() == b"first\nsecond\ntor\nthird\n"
+
+
+def test_of_lines_that_cannot_be_added_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "log.jsonl"
+    files.append(log, [b"first"])
+
+    def full(handle: int) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="full"):
+        files.append(log, [b"second", b"third"])
+    assert log.read_bytes() == b"first\n"

@@ -1,0 +1,207 @@
+"""What a review came to: the artifact `review`, with people's answers in place of the model's.
+
+submission.csv       that of the scores, with what people say; what is no digit has no answer
+corrections.parquet  every image that was decided on, with both answers: what the next model can learn from
+review.html          what was changed, how far people agree, and how wrong the answers are that the model was sure of
+"""
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.data.digits import PIXELS, column, texts
+from tasks.errors import UsageError
+from tasks.judging.calibration import Expected
+from tasks.judging.statistics import Accuracy, measure_accuracy
+from tasks.reports import html
+from tasks.reviewing.answers import NO_DIGIT, Agreement, Entry, Log, agreement, decided, readers
+from tasks.reviewing.corrections import CORRECTIONS, SCHEMA
+from tasks.reviewing.items import UNREAD, Items
+from tasks.scoring import delivery, inbox
+from tasks.scoring.outputs import SUBMISSION
+from tasks.scoring.scores import ScoresMetrics
+from tasks.store import Artifact, Draft, Store
+from tasks.store.provenance import commit, versions
+from tasks.words import counted, percent
+
+PAGE = "review.html"
+SHOWN = 500  # changed images on the page
+
+
+@dataclass(frozen=True)
+class ReviewMetrics:
+    """The figures of a review.
+
+    rows: of the scores, of which `to_review` were to be looked at. read: rows that people have decided on, those of an
+    audit among them; `changed` to another answer than the model's, `no_digit` of these to none. undecided: rows on
+    which two people differ, where the model's answer stays. reviewers: answers by name.
+    audited: the model's accuracy on rows that were not to be reviewed, drawn at random; None without an audit.
+    promised: as in `ScoresMetrics.expected`.
+    """
+
+    rows: int
+    to_review: int
+    read: int
+    changed: int
+    no_digit: int
+    undecided: int
+    reviewers: dict[str, int]
+    agreement: Agreement | None
+    audited: Accuracy | None
+    promised: Expected | None
+
+
+def publish(store: Store, scores: Artifact, items: Items, log: Log) -> Artifact:
+    """Publish what people have answered so far; the same answers once more are found.
+
+    Where the scores are of a file of the inbox, its outbox gets the new submission as well.
+    Raises: UsageError if nothing is decided yet; StoreError.
+    """
+    log.refresh()
+    entries = [decided(log.readings.get(row, {})) for row in items.rows.tolist()]
+    chosen = [(index, entry) for index, entry in enumerate(entries) if entry]
+    if not chosen:
+        raise UsageError(
+            "nobody has decided on anything yet",
+            file=str(log.path),
+            remedy=f"answer some images first: digits review {scores.id}",
+        )
+
+    def build(draft: Draft) -> ReviewMetrics:
+        metrics = _metrics(scores, items, log, chosen)
+        _write_submission(scores.file(SUBMISSION), draft.folder / SUBMISSION, {entry.row: entry for _, entry in chosen})
+        pq.write_table(_corrections(items, chosen), draft.folder / CORRECTIONS, compression="zstd")
+        (draft.folder / PAGE).write_text(_page(scores, items, chosen, metrics), encoding="utf-8")
+        return metrics
+
+    held = [by_name for row, by_name in sorted(log.readings.items())]
+    digest = hashlib.sha256(repr([list(by_name.values()) for by_name in held]).encode()).hexdigest()
+    review = store.make("review", build, code=__name__, parameters={"answers": digest}, inputs=[scores])
+    if target := delivered_to(scores):
+        delivery.deliver(review, str(target))
+    return review
+
+
+def delivered_to(scores: Artifact) -> Path | None:
+    """Return where the outbox holds the reviewed answers to a file of the inbox; None for any other scores."""
+    paths = [Path(file["path"]) for file in scores.manifest().source.get("files", [])]
+    return next((target for path in paths if (target := inbox.reviewed_result(path))), None)
+
+
+def _metrics(scores: Artifact, items: Items, log: Log, chosen: list[tuple[int, Entry]]) -> ReviewMetrics:
+    scored = scores.measured(ScoresMetrics)
+    right = {index: entry.answer == str(items.labels[index]) for index, entry in chosen}
+    audited = np.array([right[index] for index, _ in chosen if not items.review[index]], bool)
+    known = {row: log.readings[row] for row in items.rows.tolist() if row in log.readings}
+    return ReviewMetrics(
+        rows=scored.rows,
+        to_review=scored.review,
+        read=len(chosen),
+        changed=sum(not value for value in right.values()),
+        no_digit=sum(entry.answer == NO_DIGIT for _, entry in chosen),
+        undecided=sum(bool(readers(by_name)) and not decided(by_name) for by_name in known.values()),
+        reviewers=dict(Counter(entry.reviewer for by_name in known.values() for entry in readers(by_name))),
+        agreement=agreement(known),
+        audited=measure_accuracy(audited) if len(audited) else None,
+        promised=scored.expected,
+    )
+
+
+def _write_submission(source: Path, target: Path, answers: Mapping[int, Entry]) -> None:
+    """Copy a submission with people's answers in its second column."""
+    with source.open(encoding="utf-8", newline="") as before, target.open("w", encoding="utf-8", newline="") as after:
+        writer = csv.writer(after, lineterminator="\n")
+        for number, cells in enumerate(csv.reader(before)):
+            if entry := answers.get(number - 1):  # after the header
+                cells[1] = "" if entry.answer == NO_DIGIT else entry.answer
+            writer.writerow(cells)
+
+
+def _corrections(items: Items, chosen: list[tuple[int, Entry]]) -> pa.Table:
+    indices = np.array([index for index, _ in chosen])
+    entries = [entry for _, entry in chosen]
+    answers = np.array([UNREAD if entry.answer == NO_DIGIT else int(entry.answer) for entry in entries], np.uint8)
+    labels = items.labels[indices]
+    columns = {
+        "id": texts([entry.id for entry in entries]),
+        "image": column(items.images[indices], pa.binary(PIXELS)),
+        "label": column(labels, pa.uint8(), labels == UNREAD),
+        "confidence": column(items.confidence[indices], pa.float32(), labels == UNREAD),
+        "answer": column(answers, pa.uint8(), answers == UNREAD),
+        "reviewer": texts([entry.reviewer for entry in entries]),
+        "time": texts([entry.time for entry in entries]),
+        "audited": column(~items.review[indices], pa.bool_()),
+    }
+    return pa.table(columns, schema=SCHEMA)
+
+
+# --- The page ---------------------------------------------------------------------------------------------------
+
+
+def _page(scores: Artifact, items: Items, chosen: list[tuple[int, Entry]], metrics: ReviewMetrics) -> str:
+    changed = [(index, entry) for index, entry in chosen if entry.answer != str(items.labels[index])]
+    # What the model was surest of is the worst.
+    changed.sort(key=lambda pair: -items.confidence[pair[0]])
+    return html.render(
+        "review.html",
+        title=f"Review of {scores.manifest().source['data']}",
+        headline=f"{counted(metrics.changed, 'answer')} of {metrics.read:,} that people read "
+        f"{'was' if metrics.changed == 1 else 'were'} changed.",
+        findings=findings(metrics),
+        scores=scores.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        metrics=metrics,
+        changed=[
+            (items.images[index], entry, None if items.labels[index] == UNREAD else int(items.labels[index]))
+            for index, entry in changed[:SHOWN]
+        ],
+        confidence=[float(items.confidence[index]) for index, _ in changed[:SHOWN]],
+        reproduce=f"digits review {scores.id} --publish",
+        commit=commit(),
+        versions=versions(),
+    )
+
+
+def findings(metrics: ReviewMetrics) -> list[str]:
+    """Return what a review came to, in sentences."""
+    names = ", ".join(f"{name} ({answers:,})" for name, answers in metrics.reviewers.items())
+    wanted = metrics.read - (metrics.audited.images if metrics.audited else 0)
+    sentences = [f"Of {metrics.to_review:,} answers to look at {wanted:,} were decided on, by {names}."]
+    if metrics.no_digit:
+        sentences.append(f"No digit, and without an answer now: {counted(metrics.no_digit, 'image')}.")
+    if metrics.undecided:
+        sentences.append(
+            f"On {counted(metrics.undecided, 'image')} two people differ: the model's answer stays until a third reads."
+        )
+    if measured := metrics.agreement:
+        kappa = "" if measured.kappa is None else f", Cohen's kappa {measured.kappa:.3f}"
+        share = percent(measured.agreed / measured.images)
+        sentences.append(f"Of {counted(measured.images, 'image')} that two have read they agree on {share}{kappa}.")
+    if metrics.audited:
+        sentences += _audit(metrics.audited, metrics.promised)
+    return sentences
+
+
+def _audit(audited: Accuracy, promised: Expected | None) -> list[str]:
+    low, high = (1 - bound for bound in reversed(audited.interval))
+    wrong = audited.images - round(audited.accuracy * audited.images)
+    sentences = [
+        f"Audit: {wrong:,} of {counted(audited.images, 'answer')} that the model was sure of "
+        f"{'is' if wrong == 1 else 'are'} wrong, {percent(1 - audited.accuracy)} "
+        f"(95 % sampling interval {percent(low)} to {percent(high)})."
+    ]
+    if promised:
+        verdict = "more than promised" if low > promised.wrong_at_most else "which this does not contradict"
+        at_most = percent(promised.wrong_at_most)
+        sentences.append(f"Validation had promised {percent(promised.wrong)} wrong, {at_most} at most: {verdict}.")
+    else:
+        sentences.append("Validation had promised nothing, since these digits may be unlike its own.")
+    return sentences

@@ -1,0 +1,158 @@
+"""A person at the page, in a real browser: by keys, through a kill of the server, on a wall, up to the publication."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks.reviewing.publishing import ReviewMetrics
+from tasks.store import Artifact, Store
+from tests import making
+from tests.command import PROGRAM, digits, environment
+from tests.flows.browsing import browser
+from tests.flows.operating import eventually
+from tests.tasks.reviewing.scored import scored
+
+pytestmark = [
+    pytest.mark.operations,
+    pytest.mark.skipif(
+        not (shutil.which("chromium") and shutil.which("chromedriver")),
+        reason="no browser: install Debian's chromium and chromium-driver",
+    ),
+]
+
+DIGITS = making.digits(200)
+TRUTH = DIGITS.known_labels
+ENTER = "\ue007"
+RIGHT = "\ue014"
+
+
+@pytest.fixture
+def scores(tmp_path: Path) -> Artifact:
+    """Scores of which every answer has to be looked at; of each ten the first is wrong."""
+    answers = np.where(np.arange(200) % 10 == 0, (TRUTH + 1) % 10, TRUTH).astype(np.uint8)
+    return scored(Store(tmp_path / "artifacts"), DIGITS, answers, np.linspace(0.1, 0.9, 200))
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run `digits review` and yield its process, which is killed at the end, with the address that it prints."""
+    command = [sys.executable, "-c", PROGRAM, "review", "--reviewer", "ann"]
+    with subprocess.Popen(command, cwd=home, env=environment(home), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process, next(line.split()[1] for line in process.stdout if line.startswith("open"))
+        finally:
+            process.kill()
+
+
+class Person:
+    """Who reads the page and types. truth: by the image's id, as a text."""
+
+    def __init__(self, chromium: Any, home: Path) -> None:
+        self.chromium = chromium
+        self.log = next(iter((home / "artifacts" / "scores").iterdir())).name
+        self.log_file = home / "data" / "reviews" / f"{self.log}.jsonl"
+
+    def read(self, element: str) -> str:
+        return str(self.chromium.execute_script(f"return document.getElementById('{element}').innerText"))
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log_file.read_text().splitlines()] if self.log_file.exists() else []
+
+    def type(self, key: str) -> None:
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        ActionChains(self.chromium).send_keys(key).perform()
+
+    def answer(self, key: str | None = None) -> str:
+        """Type what is on the image, or another key, and wait until another image shows; return the id."""
+        name, count = self.read("name"), len(self.lines())
+        self.type(key or str(TRUTH[int(name) - 1]))
+        assert eventually(lambda: len(self.lines()) > count and self.read("name") != name)
+        return name
+
+
+def test_thirty_images_by_keys_through_a_kill_then_a_wall_and_the_publication(tmp_path: Path, scores: Artifact) -> None:
+    with browser(tmp_path) as chromium:
+        person = Person(chromium, tmp_path)
+        with serving(tmp_path) as (process, address):
+            chromium.get(address)
+            assert eventually(lambda: person.read("name") == "1")
+            read = [person.answer() for _ in range(10)]
+            person.answer("1")
+            person.type("z")
+            assert eventually(lambda: person.read("name") == "11")
+            read += [person.answer() for _ in range(5)]
+            assert read == [str(number) for number in range(1, 16)]
+            process.kill()
+            process.wait()
+            person.type("3")
+            assert eventually(lambda: "The server does not answer" in person.read("error"))
+            assert person.read("name") == "16"
+        with serving(tmp_path) as (_, address):
+            chromium.get(address)
+            assert eventually(lambda: person.read("name") == "16")
+            read += [person.answer() for _ in range(14)]
+            person.answer("x")
+            person.type("z")
+            assert eventually(lambda: person.read("name") == "30")
+            read.append(person.answer(ENTER))  # the model is right
+            assert read == [str(number) for number in range(1, 31)]
+            assert person.read("progress").startswith("30 of 200 read · 3 changed")
+
+            person.type("v")
+            assert eventually(lambda: person.read("wall-title"))
+            tiles = chromium.find_elements("css selector", "#tiles button")
+            names = [tile.get_attribute("title") for tile in tiles]
+            assert len(tiles) > 10
+            label = chromium.execute_script("return wallLabel")
+            # By keys alone: to each that is something else, and what it is.
+            for name in names:
+                if TRUTH[int(name) - 1] != label:
+                    person.type(str(TRUTH[int(name) - 1]))
+                person.type(RIGHT)
+            person.type(ENTER)
+            assert eventually(lambda: person.read("progress").startswith(f"{30 + len(names)} of 200 read"))
+            assert eventually(lambda: not chromium.execute_script("return busy"))  # the next wall is there
+            person.type("p")
+            assert eventually(lambda: "Published as review/" in person.read("message"))
+            assert [entry for entry in chromium.get_log("browser") if "ERR_CONNECTION" not in entry["message"]] == []
+    answered = {*range(1, 31), *map(int, names)}
+    (review,) = [artifact for artifact in Store(tmp_path / "artifacts").all() if artifact.kind == "review"]
+    metrics = review.measured(ReviewMetrics)
+    assert (metrics.read, metrics.reviewers) == (len(answered), {"ann": len(answered)})
+    before, after = ((one.path / "submission.csv").read_text().splitlines()[1:] for one in (scores, review))
+    corrected = [
+        f"{number},{TRUTH[number - 1]}" if number in answered else before[number - 1] for number in range(1, 201)
+    ]
+    assert after == corrected
+    again = digits("review", "--publish", home=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert str(review.path / "submission.csv") in again.stdout
+
+
+def test_a_narrow_page_has_no_need_to_scroll_sideways(tmp_path: Path, scores: Artifact) -> None:
+    with browser(tmp_path) as chromium, serving(tmp_path) as (_, address):
+        size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+        chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        chromium.get(address)
+        person = Person(chromium, tmp_path)
+        assert eventually(lambda: person.read("name") == "1")
+        for key in ("v", "?"):
+            assert chromium.execute_script("return document.documentElement.scrollWidth") == 390
+            person.type(key)
+        # A finger on the pad answers as a key does.
+        person.type("\ue00c")
+        person.type("v")
+        assert eventually(lambda: person.read("name") == "1")
+        chromium.find_element("css selector", "#pad [data-key='7']").click()
+        assert eventually(lambda: person.lines() and person.read("name") == "2")
+        assert person.lines()[0]["answer"] == "7"
