@@ -84,8 +84,8 @@ def test_a_run_ends_with_a_cascade_or_why_there_is_none(home: Path, monkeypatch:
     from tasks.judging.cascade import Cascade
     from tasks.models.packaged import PackageMetrics
 
-    monkeypatch.setattr(recipes, "FIRST", replace(recipes.FIRST, epochs=10, min_shown=0))
-    trained = train(data="sample", changes=["epochs=4"])
+    monkeypatch.setattr(recipes, "FIRST", replace(recipes.FIRST, epochs=5, min_shown=0))
+    trained = train(data="sample", changes=["epochs=2", "min_shown=0"])
     model, prepared, first = trained.package.manifest().inputs
     assert (model, prepared) == (trained.model.name, trained.prepared.name)
     store = Store(home / "artifacts")
@@ -96,7 +96,7 @@ def test_a_run_ends_with_a_cascade_or_why_there_is_none(home: Path, monkeypatch:
         assert html.unescape(page).count(str(cascade)) == 1
     assert registry.package_summaries(store)[0].cascade == cascade
 
-    without = train(data="sample", changes=["epochs=4"], cascade=False)
+    without = train(data="sample", changes=["epochs=2", "min_shown=0"], cascade=False)
     assert without.model == trained.model
     assert without.package.manifest().inputs == [model, prepared]
     assert "cascade     no first reader: none was fitted\n" in train_summary("sample", without)
