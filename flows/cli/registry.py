@@ -159,7 +159,7 @@ def _recipe(entry: "PackageSummary") -> str:
 def _first_reader(entry: "PackageSummary") -> str:
     """Return the share that it answers, and the share of all answers that it may change by its promise."""
     chosen = entry.cascade
-    return f"{percent(chosen.answered / chosen.images)}, {percent(chosen.at_most)} differ" if chosen else "–"
+    return f"{percent(chosen.answered / chosen.images)}, at most {percent(chosen.at_most)} differ" if chosen else "–"
 
 
 def _reign(reign: "Reign") -> str:
