@@ -1,6 +1,6 @@
 """Feed the readers what nobody writes on purpose: `python -m tests.fuzz [SEED] [COUNT] [KIND,…] [FIRST]`.
 
-A case is a valid input of a kind of `odd_inputs.py`, mutated or written in an unusual way, that follows from seed, kind
+A case is a valid input of a kind of `odd_inputs`, mutated or written in an unusual way, that follows from seed, kind
 and number alone. Cases run in a process of their own, which a crash of a library ends, and nothing else. Counted as a
 failure is:
 
