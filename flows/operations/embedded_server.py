@@ -1,13 +1,15 @@
 """The server of a run: the standing one that is named, or Prefect's embedded one, which ends with the run."""
 
+import atexit
 import contextlib
 import logging
+import os
+import socket
 import subprocess
-import time
+import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
-from flows.operations.health import NO_ANSWER, answers
+from flows.operations.health import NO_ANSWER, answers, await_answer
 from tasks.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -17,12 +19,16 @@ log = logging.getLogger(__name__)
 def running_server() -> Iterator[None]:
     """Have a server for the flows of this process and its workers: the one that the settings name, or one of our own.
 
-    Prefect itself ends it when the process exits, after the last lines of the log have reached it.
+    Ours ends when the process exits, after the last lines of the log have reached it.
     Raises: StoreError if the one that the settings name does not answer, or ours does not start; UsageError if it wants
     another password.
     """
-    from prefect.server.api.server import SubprocessASGIServer
-    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+    from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
+        PREFECT_API_URL,
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+        temporary_settings,
+    )
 
     if api := PREFECT_API_URL.value():
         secret = PREFECT_API_AUTH_STRING.value()
@@ -31,25 +37,54 @@ def running_server() -> Iterator[None]:
         yield
         return
     log.info("starting Prefect's embedded server, which takes some seconds")
-    server = SubprocessASGIServer()
-    # It returns when the server answers; until then, too, a kill must not leave it behind.
-    with ThreadPoolExecutor(1) as starter:
-        starting = starter.submit(server.start)
-        while server.server_process is None and not starting.done():
-            time.sleep(0.01)
-        if server.server_process:
-            end_with_this_process(server.server_process.pid)
-        try:
-            starting.result()
-        except RuntimeError as error:
-            raise StoreError(
-                "Prefect's embedded server does not start",
-                received=str(error),
-                remedy="try again, perhaps with PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=600",
-            ) from error
+    address = f"http://127.0.0.1:{_free_port()}"
+    server = _start(address)
+    longest = PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()
+    if not await_answer(f"{address}/api", None, starting=lambda: server.poll() is None, longest=longest):
+        raise StoreError(
+            "Prefect's embedded server does not start",
+            received="no answer" if server.poll() is None else f"its end, with code {server.returncode}",
+            remedy="try again, perhaps with PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=600",
+        )
     # Workers, who are handed the settings, would else each start a server of their own.
-    with temporary_settings({PREFECT_API_URL: server.api_url}):
+    with temporary_settings({PREFECT_API_URL: f"{address}/api"}):
         yield
+
+
+def _start(address: str) -> "subprocess.Popen[bytes]":
+    """Start a server at an address of this machine that ends with this process, and runs no schedules."""
+    from prefect.settings import get_current_settings
+
+    environment = {
+        **os.environ,
+        **get_current_settings().to_environment_variables(exclude_unset=True),
+        "PREFECT__SERVER_EPHEMERAL": "1",
+        "PREFECT_UI_ENABLED": "0",
+        "PREFECT_SERVER_API_HOST": "127.0.0.1",
+        "PREFECT_SERVER_API_PORT": address.rpartition(":")[2],
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": address,
+    }
+    server = subprocess.Popen([sys.executable, "-m", "flows.operations.prefect_server"], env=environment)
+    end_with_this_process(server.pid)
+    # At the exit, and not before: until then the last lines of the log are on their way to it.
+    atexit.register(_end, server)
+    return server
+
+
+def _end(server: "subprocess.Popen[bytes]") -> None:
+    server.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        server.wait(timeout=5)
+        return
+    server.kill()
+    server.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def end_with_this_process(pid: int) -> None:

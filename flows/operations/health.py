@@ -32,12 +32,14 @@ def answers(api: str, auth: str | None) -> bool:
     return response.is_success
 
 
-def await_answer(api: str, auth: str | None, starting: Callable[[], bool] = lambda: True) -> bool:
-    """Wait until a server answers; return whether it does. starting: tells whether there is any use in waiting.
+def await_answer(
+    api: str, auth: str | None, starting: Callable[[], bool] = lambda: True, longest: float = LONGEST_START
+) -> bool:
+    """Wait until a server answers, for so many seconds at most; return whether it does.
 
-    Raises: UsageError if it asks for another password.
+    starting: tells whether there is any use in waiting. Raises: UsageError if it asks for another password.
     """
-    deadline = time.monotonic() + LONGEST_START
+    deadline = time.monotonic() + longest
     while starting() and time.monotonic() < deadline:
         if answers(api, auth):
             return True

@@ -10,6 +10,7 @@ seen.png          on demand: the first pictures that came in, beside what the mo
 import csv
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +70,19 @@ def write_quarantine(folder: Path, job: Job, finished: Iterable[Shard]) -> None:
 
 
 def write_seen(folder: Path, job: Job) -> None:
-    """Draw the first pictures beside what the model saw, its answer, and the truth where it is another."""
-    shown = {
-        name: stream
-        for table in job.tables
-        for name, stream in zip(table.names[:SHOWN], table.pictures[:SHOWN], strict=True)
-    }
+    """Draw the first pictures beside what the model saw, its answer, and the truth where it is another.
+
+    Where there are none, as in a table of pixels, nothing is read, let alone kept.
+    """
+    from tasks.pictures.form import reduced
+
+    pictures = chain.from_iterable(zip(table.names, table.pictures, strict=True) for table in job.tables)
+    shown = dict(islice(pictures, SHOWN))
     tiles = []
     for name, *answer in _rows(folder, ["id", "label", "confidence", "reason", "truth"]) if shown else ():
         if stream := shown.get(name):
             pixels, seen = read_picture(stream, name)
-            tiles.append(_seen_tile([pixels, seen.image], name, *answer))
+            tiles.append(_seen_tile([reduced(pixels, 2 * sheets.TILE), seen.image], name, *answer))
     if tiles:
         sheets.write(folder / SEEN_SHEET, tiles)
 

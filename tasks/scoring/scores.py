@@ -5,10 +5,12 @@ that are published are those of `outputs.py`.
 """
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,7 +21,7 @@ from annotated_types import Interval
 
 from tasks.data.addresses import expanded, is_remote
 from tasks.data.tables import Place, Table, about_rows
-from tasks.errors import DriftError
+from tasks.errors import DriftError, StoreError
 from tasks.judging import drift, statistics
 from tasks.judging.calibration import Expected
 from tasks.judging.drift import Profile
@@ -29,7 +31,7 @@ from tasks.scoring import outputs, processes, shards
 from tasks.scoring.inputs import survey
 from tasks.scoring.shards import Job, Piece, Shard
 from tasks.scoring.writing import writing
-from tasks.store import Artifact, Draft, Store, unwritable
+from tasks.store import Artifact, Draft, Store, sha256, unwritable
 from tasks.store.locks import try_lock
 
 log = logging.getLogger(__name__)
@@ -152,10 +154,9 @@ def plan(
     made_from: dict[str, Any] = {"code": __name__, "parameters": parameters, "inputs": inputs}
     planned = store.planned("scores", **made_from)
     digest = planned if isinstance(planned, str) else planned.id
-    shards_root = expanded(shards_in) if shards_in else store.root / ".scratch"
     job = Job(
         digest=digest,
-        folder=shards_root / f"shards-{digest}",
+        folder=_shards_folder(store, digest, shards_in),
         models=models_of(package, form, cascade=cascade),
         familiar=package.file(FAMILIAR).read_bytes(),
         limits=package.measured(PackageMetrics).limits,
@@ -168,6 +169,17 @@ def plan(
         threads=threads or processes.threads_per_worker(workers),
     )
     return Plan(job, package, options, made_from, fresh, surveyed.places, workers, by_shard)
+
+
+def _shards_folder(store: Store, digest: str, shards_in: str | None) -> Path:
+    """Return where the shards of a job go: in a place for many, one that no other machine or store works in.
+
+    Who is done there takes its shards away.
+    """
+    if not shards_in:
+        return store.root / ".scratch" / f"shards-{digest}"
+    own = hashlib.sha256(f"{socket.gethostname()}:{store.root.resolve()}".encode()).hexdigest()[:8]
+    return expanded(shards_in) / f"shards-{digest}-{own}"
 
 
 @contextlib.contextmanager
@@ -216,7 +228,7 @@ def publish(store: Store, planned: Plan) -> Artifact:
         folder = draft.folder / outputs.SCORES
         folder.mkdir()
         for shard in finished:
-            _link(shards.parquet_of(job, shard), folder)
+            _take(job, shard, folder)
         outputs.write_submission(draft.folder, options.probabilities)
         outputs.write_review(draft.folder)
         outputs.write_quarantine(draft.folder, job, finished)
@@ -257,6 +269,16 @@ def _files(tables: Iterable[Table]) -> list[dict[str, Any]]:
     """List the files that tables are read from, for the manifest."""
     paths = dict.fromkeys(path for table in tables for path in table.paths)
     return [{"path": str(path), "bytes": path.stat().st_size} for path in paths]
+
+
+def _take(job: Job, shard: Shard, folder: Path) -> None:
+    """Have a shard's file in another folder. Raises: StoreError, also if it is not what was written."""
+    file = shards.parquet_of(job, shard)
+    _link(file, folder)
+    if sha256(folder / file.name) != shard.sha256:
+        shards.forget(job, shard)
+        remedy = "run again: it is scored again, and the others stay"
+        raise StoreError("a shard of the scores is not what was written", file=str(file), remedy=remedy)
 
 
 def _link(file: Path, folder: Path) -> None:

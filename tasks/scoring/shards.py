@@ -30,6 +30,7 @@ from tasks.judging.familiarity import Familiarity, Limits
 from tasks.judging.statistics import softmax
 from tasks.models.scorer import Engine, Models
 from tasks.scoring.writing import writing
+from tasks.store import sha256
 
 ROW_GROUP = 10  # chunks
 ODD = "unlike most digits: something else, or several?"
@@ -104,7 +105,7 @@ class Shard:
     """The content of a shard's manifest.
 
     table_index: of its table, in `Job.tables`. number: its place among the shards of that table, from 0. last: whether
-    the table ends with it. bytes: of the Parquet file.
+    the table ends with it. bytes, sha256: of the Parquet file.
     rows: scored, `review` of them to be looked at, and `learned` of them images that the model has learned from.
     classes: answers by class, (10,). confusion: truth by answer, (10, 10), of the others whose truth is known.
     observed: what drift is judged by, as `drift.Profile` writes it. faults: the rows that were set aside.
@@ -115,6 +116,7 @@ class Shard:
     number: int
     last: bool
     bytes: int
+    sha256: str
     rows: int
     review: int
     learned: int
@@ -145,7 +147,7 @@ def pieces(job: Job, known_places: Mapping[int, list[Place]], by_shard: bool) ->
 
 
 def finished_shard(job: Job, table_index: int, number: int) -> Shard | None:
-    """Return a shard if it is there, whole, and of this job. Raises: FetchError."""
+    """Return a shard if it is there, as long as it was, and of this job. Raises: FetchError."""
     parquet, manifest = _files(job, table_index, number)
     try:
         with reached(str(manifest)):
@@ -174,6 +176,13 @@ def finished_shards(job: Job) -> list[Shard]:
 def parquet_of(job: Job, shard: Shard) -> Path:
     """Return the path of a shard's Parquet file."""
     return _files(job, shard.table_index, shard.number)[0]
+
+
+def forget(job: Job, shard: Shard) -> None:
+    """Have a shard scored again by the next run. Raises: FetchError."""
+    manifest = _files(job, shard.table_index, shard.number)[1]
+    with reached(str(manifest)):
+        manifest.unlink(missing_ok=True)
 
 
 def remove_shards(job: Job) -> None:
@@ -243,7 +252,9 @@ def _score_shard(
             count(len(chunk.batch))
         if answers:
             writer.write_table(pa.concat_tables(answers))
-    shard = Shard(job.digest, table_index, number, last, parquet.stat().st_size, **sums.fields())
+    with reached(str(parquet)):
+        written = parquet.stat().st_size, sha256(parquet)
+    shard = Shard(job.digest, table_index, number, last, *written, **sums.fields())
     with writing(manifest) as file:
         file.write(json.dumps(asdict(shard)).encode())
 

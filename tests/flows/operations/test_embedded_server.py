@@ -7,8 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
+from flows.operations import embedded_server
 from flows.operations.embedded_server import running_server
 from tasks.errors import StoreError
 
@@ -45,46 +47,44 @@ def test_running_server_ends_with_its_run_however_that_ends(end: str) -> None:
     assert not alive(server)
 
 
-def test_a_standing_server_is_used_where_one_is_named(prefect_server: str) -> None:
-    from prefect.server.api.server import SubprocessASGIServer
+OWN = """
+import httpx, sys
+from tasks.settings import load
+load()
+from flows.operations.embedded_server import running_server
+from prefect.settings import PREFECT_API_URL, get_current_settings
+with running_server():
+    api = PREFECT_API_URL.value()
+    handed = get_current_settings().to_environment_variables(exclude_unset=True)
+    rebound = httpx.get(f"{api}/admin/version", headers={"Host": "elsewhere.example"})
+    print(api, handed["PREFECT_API_URL"], httpx.get(f"{api}/admin/version").status_code, rebound.status_code)
+"""
 
-    running = dict(SubprocessASGIServer._instances)
+
+def test_a_server_of_its_own_answers_workers_and_no_page_from_elsewhere_and_ends_with_it(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_URL")}
+    environment |= {"DIGITS_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    run = subprocess.run([sys.executable, "-c", OWN], capture_output=True, text=True, env=environment, timeout=200)
+    assert run.returncode == 0, run.stderr
+    api, handed, called_by_name, rebound = run.stdout.split()
+    assert (handed, called_by_name, rebound) == (api, "200", "400")
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(api)
+
+
+def test_a_standing_server_is_used_where_one_is_named(prefect_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded_server, "_start", lambda address: pytest.fail("a second one"))
     with running_server():
-        assert running == SubprocessASGIServer._instances
-
-
-def test_workers_are_handed_the_address_of_the_running_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each would else start one of its own, which a kill leaves behind."""
-    from prefect.server.api import server
-    from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
-
-    class Started:
-        server_process = None
-        api_url = "http://127.0.0.1:1/api"
-
-        def start(self) -> None:
-            pass
-
-    monkeypatch.setattr(server, "SubprocessASGIServer", Started)
-    with temporary_settings(restore_defaults={PREFECT_API_URL}), running_server():
-        handed = get_current_settings().to_environment_variables(exclude_unset=True)
-        assert handed["PREFECT_API_URL"] == Started.api_url
+        pass
 
 
 def test_a_server_that_does_not_start_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    from prefect.server.api import server
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    class Starting:
-        server_process = None
-
-        def start(self) -> None:
-            raise RuntimeError("Timed out")
-
-    monkeypatch.setattr(server, "SubprocessASGIServer", Starting)
+    monkeypatch.setattr(embedded_server, "_start", lambda address: subprocess.Popen(["false"]))
     with (
         temporary_settings(restore_defaults={PREFECT_API_URL}),
-        pytest.raises(StoreError, match="does not start; received Timed out; to go on, try again"),
+        pytest.raises(StoreError, match="does not start; received its end, with code 1; to go on, try again"),
         running_server(),
     ):
         pass

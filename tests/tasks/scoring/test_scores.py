@@ -11,7 +11,7 @@ import pytest
 
 from tasks.data import digits
 from tasks.data.tables import Table
-from tasks.errors import DataError, DriftError
+from tasks.errors import DataError, DriftError, StoreError
 from tasks.judging.statistics import softmax
 from tasks.models.packaged import FLOAT32, INT8, PackageMetrics, form_here, models_of
 from tasks.models.scorer import Engine, Scorer
@@ -177,6 +177,32 @@ def test_what_was_scored_before_a_kill_is_not_scored_again(
     assert {path: path.stat().st_mtime_ns for path in times} == times
     assert files(scores.publish(store, planned)) == undisturbed
     assert not planned.job.folder.exists()
+
+
+def test_a_shard_that_is_damaged_before_it_is_published_is_named_and_scored_again(
+    chain: Chain, table: Path, store: Store
+) -> None:
+    planned = scores.plan(store, chain.package, tables_of(table), Options(shard_rows=300))
+    shards.score_piece(planned.job, planned.pieces()[0])
+    damaged = sorted(planned.job.folder.glob("*.parquet"))[1]
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:])
+    with pytest.raises(StoreError, match=f"not what was written.*{damaged.name}|{damaged.name}.*not what was written"):
+        scores.publish(store, planned)
+    assert [piece.place.row for piece in planned.pieces()] == [301]
+    assert files(scores.carry_out(store, planned))[f"scores.parquet/{damaged.name}"] == whole
+
+
+def test_stores_that_keep_shards_in_the_same_place_do_not_meet(chain: Chain, table: Path, tmp_path: Path) -> None:
+    stores = [Store(tmp_path / name) for name in "ab"]
+    first, second = (
+        scores.plan(store, chain.package, tables_of(table), Options(), shards_in=str(tmp_path / "shards"))
+        for store in stores
+    )
+    shards.score_piece(first.job, first.pieces()[0])
+    published = scores.carry_out(stores[1], second)
+    assert files(published) == files(scores.publish(stores[0], first))
+    assert not list((tmp_path / "shards").iterdir())
 
 
 def test_the_same_again_is_found(chain: Chain, table: Path, store: Store) -> None:
