@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.cli.terminal import percent
-from tasks.errors import StoreError
 from tasks.judging.evaluation import Evaluation
+from tasks.registry.packages import UNREADABLE
 from tasks.store import Artifact, Store, nearest
 from tasks.training.networks import NETWORKS
 from tasks.training.recipes import PUBLISHED, RECIPES, Recipe
@@ -82,7 +82,7 @@ def _measured(store: Store) -> dict[str, str]:
         if evaluation.kind != "evaluation":
             continue
         # What is damaged or gone is for `digits verify` to tell.
-        with contextlib.suppress(StoreError, KeyError):
+        with contextlib.suppress(*UNREADABLE):
             ancestors = nearest(store, evaluation)
             parameters = store.get(evaluation.manifest().inputs[0]).manifest().parameters
             recipe = RECIPES[parameters["name"]]

@@ -13,6 +13,9 @@ from tasks.registry.champions import Reign, reigns
 from tasks.registry.decisions import champion
 from tasks.store import Artifact, Manifest, Store, read_manifest
 
+# A manifest that was written by hand, with its digest, can lack anything, and costs a list no more than its own line.
+UNREADABLE = (StoreError, LookupError, TypeError, ValueError)
+
 
 @dataclass(frozen=True)
 class PackageSummary:
@@ -40,7 +43,7 @@ def package_summaries(store: Store) -> list[PackageSummary]:
     """Return every package, newest first. Raises: StoreError if champion.json cannot be read."""
     present, artifacts, reigns_of = champion(store), store.all(), reigns(store)
     evaluations = newest_by_model(artifacts, "evaluation")
-    accuracies = {model: evaluation.metrics["accuracy"] for model, evaluation in evaluations.items()}
+    accuracies = {model: evaluation.metrics.get("accuracy") for model, evaluation in evaluations.items()}
     read = functools.cache(lambda name: read_manifest(store.root / name))  # many share their data
     summaries = []
     for package in reversed(artifacts):
@@ -59,7 +62,7 @@ def newest_by_model(artifacts: Iterable[Artifact], kind: Literal["evaluation", "
     newest = {}
     for artifact in artifacts:
         if artifact.kind == kind:
-            with contextlib.suppress(StoreError):
+            with contextlib.suppress(*UNREADABLE):
                 newest[artifact.manifest().inputs[0]] = artifact
     return newest
 
@@ -70,7 +73,7 @@ def _completed(
     """Complete a summary as far as manifests can be read: `digits verify` names those that cannot."""
     from tasks.training import recipes
 
-    with contextlib.suppress(StoreError):
+    with contextlib.suppress(*UNREADABLE):
         manifest = summary.package.manifest()
         metrics = summary.package.measured(PackageMetrics)
         model, prepared, *_ = manifest.inputs
