@@ -7,11 +7,14 @@ import io
 import platform
 import resource
 import subprocess
+import sys
 import time
 import tokenize
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+
+from tasks.store.files import written_whole
 
 LIBRARIES = (
     "digitflow",
@@ -31,6 +34,8 @@ PLUMBING = {f"tasks.{name}" for name in ("errors", "progress", "settings", "sile
 PLUMBING_ROOM = "tasks.store"
 ROOT = Path(__file__).resolve().parents[2]
 INSIGNIFICANT = {"COMMENT", "NL", "ENDMARKER"}
+LENGTH = 12  # hexadecimal digits of a version
+TICK = 2.0  # seconds, of the coarsest file systems
 
 
 @functools.cache
@@ -39,7 +44,28 @@ def code_version(module: str) -> str:
 
     That is its own code, that of every module of `tasks` it imports, and the templates of their rooms. Comments,
     docstrings and line breaks do not count, and every release of Python gives the same digest.
+
+    It is not computed again where no file has changed since it was kept, by the time of change, which nobody can set.
+    It is not kept where a file was changed just now, and could change once more within the same tick of the clock.
     """
+    files = {path: path.stat() for path in sorted((ROOT / "tasks").rglob("*")) if path.suffix in (".py", ".html")}
+    changes = [(str(path), stat.st_size, stat.st_ctime_ns) for path, stat in files.items()]
+    stamp = hashlib.sha256(repr(changes).encode()).hexdigest()
+    kept = ROOT / "tasks" / "__pycache__" / f"{module}.code-version"
+    with contextlib.suppress(OSError, ValueError):
+        known_stamp, version = kept.read_text(encoding="ascii").split()
+        if known_stamp == stamp and len(version) == LENGTH:
+            return version
+    version = _computed_version(module)
+    if not sys.dont_write_bytecode and max(stat.st_ctime for stat in files.values()) < time.time() - TICK:
+        with contextlib.suppress(OSError):
+            kept.parent.mkdir(exist_ok=True)
+            with written_whole(kept) as file:
+                file.write(f"{stamp} {version}".encode())
+    return version
+
+
+def _computed_version(module: str) -> str:
     modules: dict[str, list[tuple[int, list[str]]]] = {}
     waiting = [module]
     while waiting:
@@ -55,7 +81,7 @@ def code_version(module: str) -> str:
     for folder in sorted({_file(name).parent / "templates" for name in modules}):
         for template in sorted(folder.glob("*")):
             digest.update(template.read_bytes())
-    return digest.hexdigest()[:12]
+    return digest.hexdigest()[:LENGTH]
 
 
 def _file(module: str) -> Path:

@@ -1,8 +1,10 @@
 """A change of the code makes other artifacts, a change of its comments does not."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import Mock
@@ -82,7 +84,7 @@ def test_a_version_is_had_while_another_thread_parses(tree: Path, monkeypatch: p
 
 def test_every_release_of_python_gives_the_same_version() -> None:
     """The token streams differ from 3.12 on, in f-strings; the digests must not."""
-    program = "from tasks.store.provenance import code_version; print(code_version('tasks.evaluate'))"
+    program = "from tasks.store.provenance import _computed_version as of; print(of('tasks.evaluate'))"
     runs = [
         subprocess.run([path, "-c", program], cwd=provenance.ROOT, capture_output=True, text=True)
         for minor in (12, 13, 14)
@@ -91,8 +93,31 @@ def test_every_release_of_python_gives_the_same_version() -> None:
     others = {run.stdout.strip() for run in runs if not run.returncode}
     if not others:
         pytest.skip("there is no other release of Python here")
-    code_version.cache_clear()
-    assert others == {code_version("tasks.evaluate")}
+    assert others == {provenance._computed_version("tasks.evaluate")}
+
+
+def test_a_version_is_computed_once_and_again_where_a_file_was_changed_or_the_kept_one_is_damaged(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute = Mock(side_effect=provenance._computed_version)
+    monkeypatch.setattr(provenance, "_computed_version", compute)
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    first = version()
+    assert version() == first
+    assert compute.call_count == 2, "files of this moment are not relied on"
+    monkeypatch.setattr(provenance, "TICK", -10.0)
+    assert [version(), version()] == [first, first]
+    assert compute.call_count == 3
+    noun = tree / "room" / "noun.py"
+    times = noun.stat()
+    noun.write_text(SOURCES["room/noun.py"].replace("2", "3"))
+    os.utime(noun, (times.st_atime, times.st_mtime))
+    second = version()
+    assert second != first
+    (kept,) = (tree / "__pycache__").iterdir()
+    kept.write_bytes(kept.read_bytes()[:70])
+    assert version() == second
+    assert compute.call_count == 5
 
 
 def test_versions_name_what_decides_results() -> None:
