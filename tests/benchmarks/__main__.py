@@ -1,8 +1,8 @@
 """Run the benchmarks and print a table: CPU seconds (user and system, of all processes), wall seconds, peak RSS.
 
 `python -m tests.benchmarks` measures the embedded digits; with a path to Kaggle's zip, that too, and the plain script.
-What is named behind the path is measured instead: `pictures`; `scoring`; `cascade`; `recipes`, `fast` against
-`cnn-basic`, three seeds each; `best`, the recipe of that name (two hours).
+What is named behind the path is measured instead: `pictures`; `scoring`; `recipes`, `fast` against `cnn-basic`, three
+seeds each; `splits`, `fast` on five splits; `best`, that recipe on three splits (two hours each).
 """
 
 import json
@@ -14,10 +14,10 @@ from pathlib import Path
 
 from tasks.store import Store
 from tasks.training import recipes
-from tests.benchmarks.cascade import cascade
 from tests.benchmarks.measure import Run, digits, limit, made, missed, run, show
 from tests.benchmarks.pictures import pictures
 from tests.benchmarks.scoring import scoring
+from tests.benchmarks.splits import best_over_splits, fast_over_splits
 
 
 @dataclass(frozen=True)
@@ -132,12 +132,6 @@ def recipes_against_each_other(archive: str, home: Path) -> None:
     limit("one epoch: CPU of the fit against cnn-basic's", mean(quicker, "cpu") / mean(basic, "cpu"), most=0.25)
 
 
-def best_of_all(archive: str, home: Path) -> None:
-    (best,) = compared(archive, home, "best", seeds=1)["best"]
-    limit("best: accuracy, percent", best["accuracy"], least=99.70)
-    limit("best: CPU seconds of the fit", best["cpu"], most=2 * 2 * 3600)
-
-
 def embedded(home: Path) -> None:
     sample = pipeline("digits run (embedded digits)", made(home / "sample"))
     plain("sample", home)
@@ -168,9 +162,9 @@ def pictures_alone(archive: str, home: Path) -> None:
 MORE = {
     "pictures": pictures_alone,
     "scoring": scoring,
-    "cascade": cascade,
+    "splits": fast_over_splits,
     "recipes": recipes_against_each_other,
-    "best": best_of_all,
+    "best": best_over_splits,
 }
 
 

@@ -1,10 +1,8 @@
-"""The cascade: its speed and accuracy beside its two models alone, and whole processes beside the plain script."""
+"""The cascade: its speed and accuracy beside its two models alone, one thread, in chunks as they are scored in."""
 
 import time
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,19 +11,15 @@ from tasks.data import digits as digit_files
 from tasks.judging.statistics import mcnemar
 from tasks.models.packaged import FLOAT32, INT8, form_here, models_of
 from tasks.models.scorer import Engine, Models
-from tasks.store import Store
-from tests.benchmarks.measure import digits, limit, run, show
+from tasks.store import Artifact
+from tests.benchmarks.measure import limit, show
 
 TIMED, CHUNK, ROUNDS = 8_000, 2_000, 5
 # How many times as fast as the main model alone the cascade is to be, images a CPU second.
 FASTER = {FLOAT32: 6, INT8: 3.5}
 
 
-def cascade(archive: str, home: Path) -> None:
-    digits("run", "--data", archive, home=home)
-    store = Store(home / "artifacts")
-    package = next(artifact for artifact in store.all() if artifact.kind == "package")
-    prepared = next(artifact for artifact in store.all() if artifact.kind == "prepared")
+def cascade(package: Artifact, prepared: Artifact) -> None:
     print(package.metrics["cascade"] | {"calibration": None})
     validation = digit_files.read(prepared.path / "validation.parquet")
     for form in (FLOAT32, INT8):
@@ -33,27 +27,6 @@ def cascade(archive: str, home: Path) -> None:
         _speed(form, models, validation.images[:TIMED])
         _accuracy(form, models, validation.images, validation.known_labels)
     print(f"         {form_here()} is the form of this processor")
-    with zipfile.ZipFile(archive) as members:
-        table = Path(members.extract("test.csv", home))
-    model = str(package.path / "model.keras")
-    plain = min(
-        (run("-m", "tests.benchmarks.reference", "predict", str(table), model, home=home) for _ in range(ROUNDS)),
-        key=lambda cost: cost.cpu,
-    )
-    show("test.csv, pandas and Keras predict", plain.cpu, plain.wall, plain.rss)
-    for options in ([], ["--no-cascade"]):
-        ours = min(
-            # Another threshold of review is other scores, so nothing is found done.
-            (
-                digits("score", str(table), "--review-below", f"0.9{number}", *options, home=home)
-                for number in range(ROUNDS)
-            ),
-            key=lambda cost: cost.cpu,
-        )
-        show(" ".join(["test.csv, digits score", *options]), ours.cpu, ours.wall, ours.rss)
-        if not options:
-            limit("CPU of the plain script against ours", plain.cpu / ours.cpu, least=12 if form_here() == INT8 else 8)
-            limit("peak RSS of digits score, MB", ours.rss, most=200)
 
 
 def _speed(form: str, models: Models, images: np.ndarray) -> None:
@@ -73,7 +46,7 @@ def _speed(form: str, models: Models, images: np.ndarray) -> None:
 
 
 def _rate(answer: Callable[[np.ndarray], Any], images: np.ndarray) -> float:
-    """Images a CPU second, of the best round, in chunks as they are scored in."""
+    """Images a CPU second, of the best round."""
     best = []
     for _ in range(ROUNDS):
         started = time.process_time()

@@ -23,7 +23,8 @@ class Run:
 
 def run(*command: str, home: Path) -> Run:
     """Run a Python command in a home of its own; its stderr is shown where it fails."""
-    environment = os.environ | {"DIGITS_HOME": str(home), "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2"}
+    paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"DIGITS_HOME": str(home), "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "2"}
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         started = time.perf_counter()
         process = subprocess.Popen([sys.executable, *command], stdout=out, stderr=err, env=environment, cwd=home)
