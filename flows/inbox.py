@@ -1,8 +1,10 @@
 """The flow `score`, as the deployment `inbox`: whatever files lie in a folder, each by the champion, each once."""
 
+import contextlib
 import logging
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +23,7 @@ from tasks.errors import DigitsError, FetchError, StoreError
 from tasks.progress import rows_in_lines
 from tasks.registry import package_of
 from tasks.scoring import inbox, scores
-from tasks.scoring.inbox import Claim, Inbox
+from tasks.scoring.inbox import Claim
 from tasks.scoring.inputs import spool_folder, tables_to_score
 from tasks.scoring.scores import Options, ScoresMetrics
 from tasks.stage import stage
@@ -35,12 +37,16 @@ NAMED = 10  # refused files in a message
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a file: scores, the reason why there are none, or what went wrong that is not the file's fault."""
+    """What came of a file: scores, the reason why there are none, or what went wrong that is not the file's fault.
+
+    waited: seconds from its arrival to its result; None where the arrival is not known.
+    """
 
     claim: Claim
     scores: Artifact | None = None
     reason: str = ""
     trouble: Exception | None = None
+    waited: float | None = None
 
 
 # Prefect tells deployments apart by the names of flow and deployment, and this one is a way of calling `score`.
@@ -54,6 +60,7 @@ def score_inbox(
     max_quarantined: Annotated[float, Field(ge=0, le=1)] = 0.001,
     quiet: Annotated[float, Field(ge=0, le=3600)] = 10,
     workers: Annotated[int, Field(ge=1, le=256)] = 1,
+    keep_days: Annotated[float, Field(gt=0)] | None = None,
 ) -> State[Any] | list[str]:
     """Score the files in `inbox/`: results to `outbox/`, the files to `done/`, bad ones to `failed/` with a reason.
 
@@ -64,33 +71,52 @@ def score_inbox(
         max_quarantined: share of a file's rows that may be set aside before somebody is notified.
         quiet: seconds for which a file has to be unchanged, lest it is still being written.
         workers: processes that score at the same time.
+        keep_days: days after which a file in `done/` or `failed/` is removed; never if none are named.
     """
     config = settings.load()
     store = Store(config.artifacts, flow_run=flow_run.get_id())
-    folders = Inbox(Path(folder).expanduser() if folder else config.data)
-    if inbox.is_idle(folders, quiet):
-        return Completed(name="Nothing new", message=f"no file is ready in {folders.inbox}")
-    package = package_of(store, model)
-
+    inboxes = inbox.inboxes(Path(folder).expanduser() if folder else config.data)
     outcomes: list[Outcome] = []
+    troubles: list[Exception] = []
     try:
-        for claim in inbox.claims(folders, quiet):
-            outcomes.append(settle(store, package, claim, options, workers))
+        for folders in inboxes:
+            with contained(troubles):
+                is_idle = inbox.is_idle(folders, quiet)
+                if keep_days:
+                    inbox.remove_old(folders, keep_days)
+                if is_idle:
+                    continue
+                named, own_options = inbox.options_of(folders, model, options)
+                package = package_of(store, named)
+                for claim in inbox.claims(folders, quiet):
+                    outcomes.append(settle(store, package, claim, own_options, workers))
     finally:
         sentences = refusals(outcomes)
         for outcome in outcomes:
             if outcome.scores:
                 sentences += notices.concerns(outcome.scores, outcome.claim.printable_name, max_quarantined)
         notices.of_inbox(sentences)
-    if not outcomes:
-        return Completed(name="Nothing new", message="another run was quicker")
-    summary = outcome_table(outcomes, package)
-    create_markdown_artifact(summary, key="scores", description="What came of the files in the inbox")
-    if troubles := [outcome.trouble for outcome in outcomes if outcome.trouble]:
+    if outcomes:
+        create_markdown_artifact(
+            outcome_table(outcomes), key="scores", description="What came of the files in the inbox"
+        )
+    if troubles := [*troubles, *(outcome.trouble for outcome in outcomes if outcome.trouble)]:
         raise troubles[0]
+    if not outcomes:
+        return Completed(name="Nothing new", message=f"no file is ready in {inboxes[-1].inbox}")
     if sentences := refusals(outcomes):
         return Completed(name="Files refused", message=" ".join(sentences))
     return [outcome.claim.printable_name for outcome in outcomes]
+
+
+@contextlib.contextmanager
+def contained(troubles: list[Exception]) -> Iterator[None]:
+    """Have what goes wrong with one folder of the inbox cost the others nothing; it is told once they are done."""
+    try:
+        yield
+    except DigitsError as error:
+        log.error("%s", printable(str(error)))
+        troubles.append(error)
 
 
 def settle(store: Store, package: Artifact, claim: Claim, options: Options, workers: int) -> Outcome:
@@ -98,11 +124,12 @@ def settle(store: Store, package: Artifact, claim: Claim, options: Options, work
     name = claim.printable_name
     try:
         claim.check_file()
+        arrived = claim.arrived
         answers = score_file_stage(store, package, claim, options, workers)
         claim.deliver(answers)
         metrics = answers.measured(ScoresMetrics)
         log.info("%s: %s rows to outbox/, %s to review", name, f"{metrics.rows:,}", f"{metrics.review:,}")
-        return Outcome(claim, scores=answers)
+        return Outcome(claim, scores=answers, waited=time.time() - arrived if arrived else None)
     except (OSError, StoreError, FetchError) as error:
         log.error("%s: left to a later run: %s", name, printable(str(error)))
         claim.put_off()
@@ -141,19 +168,23 @@ def refusals(outcomes: Sequence[Outcome]) -> list[str]:
     return [f"Refused, and moved to failed/: {share}: {names}{more}.", reason]
 
 
-def outcome_table(outcomes: Sequence[Outcome], package: Artifact) -> str:
+def outcome_table(outcomes: Sequence[Outcome]) -> str:
     """Return Markdown, a line a file."""
-    lines = [f"{counted(len(outcomes), 'file')}, answered by `{package.name}`", ""]
-    lines += ["| file | rows | to review | drift | scores | result |", "|---|--:|--:|---|---|---|"]
+    lines = [counted(len(outcomes), "file"), ""]
+    lines += ["| file | rows | to review | drift | after | scores | answered by | result |"]
+    lines += ["|---|--:|--:|---|--:|---|---|---|"]
     return "\n".join([*lines, *map(_line, outcomes)])
 
 
 def _line(outcome: Outcome) -> str:
-    cells = ["", "", "", ""]
+    cells = [""] * 6
     if outcome.scores:
         metrics = outcome.scores.measured(ScoresMetrics)
-        cells = [f"{metrics.rows:,}", f"{metrics.review:,}", metrics.drift.verdict, f"`{outcome.scores.name}`"]
-        result = f"outbox/{printable(outcome.claim.result.name)}"
+        waited = "" if outcome.waited is None else f"{outcome.waited:,.0f} s"
+        package = outcome.scores.manifest().inputs[0]
+        cells = [f"{metrics.rows:,}", f"{metrics.review:,}", metrics.drift.verdict, waited]
+        cells += [f"`{outcome.scores.name}`", f"`{package}`"]
+        result = printable(outcome.claim.result.relative_to(outcome.claim.folders.root).as_posix())
     elif outcome.reason:
         result = f"failed: {outcome.reason}"
     else:

@@ -11,21 +11,24 @@ run does it, and nothing appears twice, even where somebody has fetched a result
 """
 
 import contextlib
+import json
 import logging
 import os
 import shutil
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tasks.errors import DataError, StoreError, UsageError
 from tasks.scoring.delivery import deliver
+from tasks.scoring.scores import Options
 from tasks.scoring.writing import writing
 from tasks.store import Artifact
 from tasks.store.files import move, sync
 from tasks.store.locks import try_lock
+from tasks.store.typed import parsed
 from tasks.words import printable
 
 log = logging.getLogger(__name__)
@@ -35,20 +38,25 @@ UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", ".filepart")
 LONGEST = 200  # bytes of a name, for what is added to it to be no more than the 255 that file systems take
 CRASHES = 3  # that a file may be the cause of
 
+OPTIONS = "options.yaml"
+MOST_OF_OPTIONS = 10_000  # bytes
+
 # In a claim's folder; files whose names begin with a dot are never claimed.
-RESULT, REASON, LOCK, TRIES = ".result.csv", ".reason.txt", ".lock", ".tries"
+RESULT, REASON, LOCK, TRIES, ARRIVED = ".result.csv", ".reason.txt", ".lock", ".tries", ".arrived"
 
 
 class Inbox:
-    """The folders below `root`, which have to be on one file system."""
+    """The folders below `root`, which have to be on one file system. name: of a folder in the inbox, for its own."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, name: str = "") -> None:
         self.root = root
-        self.inbox = root / "inbox"
-        self.working = root / "working"
-        self.outbox = root / "outbox"
-        self.done = root / "done"
-        self.failed = root / "failed"
+        self.name = name
+        self.inbox = root / "inbox" / name
+        # Beside the claims of the others, which have no dot.
+        self.working = root / "working" / f".{name}" if name else root / "working"
+        self.outbox = root / "outbox" / name
+        self.done = root / "done" / name
+        self.failed = root / "failed" / name
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,15 @@ class Claim:
 
     @property
     def printable_name(self) -> str:
-        return printable(self.name)
+        """Its name below the inbox."""
+        return printable(f"{self.folders.name}/{self.name}".removeprefix("/"))
+
+    @property
+    def arrived(self) -> float | None:
+        """When the file came into the inbox, in seconds since 1970; None where that is not known."""
+        with contextlib.suppress(OSError, ValueError):
+            return float((self.folder / ARRIVED).read_text())
+        return None
 
     @property
     def folder(self) -> Path:
@@ -98,10 +114,59 @@ class Claim:
         (self.folder / TRIES).unlink(missing_ok=True)
 
 
+def inboxes(root: Path) -> list[Inbox]:
+    """Return the folders of the inbox by their names, and the inbox itself after them; links are not followed.
+
+    One that is gone is among them as long as something of it is in work.
+    """
+    names = {path.name for path in _subfolders(root / "inbox") if not path.name.startswith(".")}
+    working = [path.name[1:] for path in _subfolders(root / "working") if path.name.startswith(".")]
+    names |= {name for name in working if _left(Inbox(root, name))}
+    return [*(Inbox(root, name) for name in sorted(names)), Inbox(root)]
+
+
+def options_of(folders: Inbox, model: str, options: Options) -> tuple[str, Options]:
+    """Return the model and the options of a folder: what its options.yaml says, the rest as given.
+
+    Raises: StoreError if that cannot be read, or says what is no option.
+    """
+    path = folders.inbox / OPTIONS
+    if not os.path.lexists(path):
+        return model, options
+    import yaml
+
+    what, remedy = "the options of the folder cannot be read", "mend it; its files wait until then"
+    expected = f"lines NAME: VALUE, with names from model, {', '.join(vars(options))}"
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):  # a link would have us read what it leads to
+            raise StoreError(what, file=str(path), expected="a file", remedy=remedy)
+        with path.open("rb") as file:
+            values = yaml.safe_load(file.read(MOST_OF_OPTIONS)) or {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        received = " ".join(str(error).split())
+        raise StoreError(what, file=str(path), expected=expected, received=received, remedy=remedy) from error
+    if not isinstance(values, dict) or (unknown := set(map(str, values)) - {"model", *vars(options)}):
+        received = min(unknown) if isinstance(values, dict) else repr(values)[:100]
+        raise StoreError(what, file=str(path), expected=expected, received=received, remedy=remedy)
+    model = str(values.pop("model", model))
+    content = json.dumps(asdict(options) | values, default=str).encode()
+    return model, parsed(Options, content, what, file=path, remedy=remedy)
+
+
+def remove_old(folders: Inbox, days: float) -> None:
+    """Remove from `done/` and `failed/` what has lain there for so many days. Raises: StoreError."""
+    with _explained(folders):
+        for path in (*folders.done.iterdir(), *folders.failed.iterdir()):
+            status = path.lstat()
+            if not stat.S_ISDIR(status.st_mode) and status.st_ctime < time.time() - days * 86_400:
+                path.unlink(missing_ok=True)
+                log.info("%s: removed, as older than %g days", printable(path.name), days)
+
+
 def is_idle(folders: Inbox, quiet: float) -> bool:
     """Tell whether there is nothing to do. Raises: StoreError."""
     make_folders(folders)
-    return not waiting(folders, quiet) and not any(path.is_dir() for path in folders.working.iterdir())
+    return not waiting(folders, quiet) and not _left(folders)
 
 
 def make_folders(folders: Inbox) -> None:
@@ -121,24 +186,26 @@ def waiting(folders: Inbox, quiet: float) -> list[str]:
         with contextlib.suppress(FileNotFoundError):  # another run has it
             # Not mtime, which a copy brings along from the original.
             status = path.lstat()
-            unfinished = path.name.startswith(".") or path.name.lower().endswith(UNFINISHED)
-            if not stat.S_ISDIR(status.st_mode) and not unfinished:
+            passed_over = path.name.startswith(".") or path.name.lower().endswith(UNFINISHED) or path.name == OPTIONS
+            if not stat.S_ISDIR(status.st_mode) and not passed_over:
                 changed[path.name] = status.st_ctime
     now = time.time()
     return sorted((name for name in changed if now - changed[name] >= quiet), key=lambda name: changed[name])
 
 
 def contents(folders: Inbox) -> dict[str, list[str]]:
-    """Return the names of the files that wait, are in work and were refused, sorted; nothing is made or changed.
+    """Return the names of the files that wait, are in work and were refused, those in folders of the inbox among them.
 
-    Raises: OSError.
+    They are sorted; nothing is made or changed. Raises: OSError.
     """
-    names = {}
-    for state, folder in (("waiting", folders.inbox), ("working", folders.working), ("failed", folders.failed)):
-        paths = folder.iterdir() if folder.exists() else ()
-        names[state] = sorted(path.name for path in paths if not path.name.startswith("."))
-    names["failed"] = [name for name in names["failed"] if not name.endswith(REASON)]
-    return names
+    names: dict[str, list[str]] = {"waiting": [], "working": [], "failed": []}
+    for one in inboxes(folders.root):
+        for state, folder in zip(names, (one.inbox, one.working, one.failed), strict=True):
+            claims_too = state == "working"
+            paths = [path for path in folder.iterdir() if claims_too or not path.is_dir()] if folder.exists() else []
+            own = [path.name for path in paths if not path.name.startswith(".") and not path.name.endswith(REASON)]
+            names[state] += [f"{one.name}/{name}".removeprefix("/") for name in own if name != OPTIONS]
+    return {state: sorted(own) for state, own in names.items()}
 
 
 def reason_of(folders: Inbox, name: str) -> str:
@@ -150,9 +217,9 @@ def reason_of(folders: Inbox, name: str) -> str:
 def retry(folders: Inbox, name: str) -> None:
     """Put a refused file back into the inbox, and remove its reason. Raises: UsageError, StoreError."""
     refused, reason = folders.failed / name, folders.failed / f"{name}{REASON}"
-    if Path(name).name != name or not os.path.lexists(refused):
-        known = ", ".join(contents(folders)["failed"][:10]) or "none"
-        raise UsageError("there is no such refused file", received=name, expected=f"one of those in failed/: {known}")
+    if name not in (known := contents(folders)["failed"]):
+        expected = f"one of those in failed/: {', '.join(known[:10]) or 'none'}"
+        raise UsageError("there is no such refused file", received=name, expected=expected)
     if os.path.lexists(folders.inbox / name):
         raise UsageError("a file of this name waits already", received=name, remedy="retry it after the next run")
     with _explained(folders):
@@ -168,8 +235,7 @@ def claims(folders: Inbox, quiet: float) -> Iterator[Claim]:
     """
     make_folders(folders)
     ready = waiting(folders, quiet)
-    left = sorted(path.name for path in folders.working.iterdir() if path.is_dir())
-    for name in left:
+    for name in _left(folders):
         claim = Claim(folders, name)
         with contextlib.ExitStack() as locks:
             if _take_over(claim, locks):
@@ -178,6 +244,15 @@ def claims(folders: Inbox, quiet: float) -> Iterator[Claim]:
         with contextlib.ExitStack() as locks:
             if claimed := _claim(folders, name, locks):
                 yield claimed
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()] if folder.is_dir() else []
+
+
+def _left(folders: Inbox) -> list[str]:
+    """Return the names of the claims that there are, those of runs that are gone among them."""
+    return sorted(path.name for path in _subfolders(folders.working) if not path.name.startswith("."))
 
 
 def _claim(folders: Inbox, name: str, locks: contextlib.ExitStack) -> Claim | None:
@@ -190,6 +265,7 @@ def _claim(folders: Inbox, name: str, locks: contextlib.ExitStack) -> Claim | No
         claim.folder.mkdir()
         sync(folders.working)
         locks.enter_context(try_lock(claim.folder / LOCK))
+        (claim.folder / ARRIVED).write_text(str(source.lstat().st_ctime))  # which the renaming changes
         move(source, claim.folder / name)
         _count_try(claim)
     return claim
@@ -237,7 +313,7 @@ def _free_name(folders: Inbox, name: str) -> str:
         name = f"{stem}{dot}{ending}"
     number, free = 1, name
     # `test` and `test.csv` both become outbox/test.csv.
-    coming = {_result_name(path.name) for path in folders.working.iterdir()}
+    coming = set(map(_result_name, _left(folders)))
     while _result_name(free) in coming or any(
         os.path.lexists(path)
         for path in (
@@ -255,7 +331,8 @@ def _free_name(folders: Inbox, name: str) -> str:
 def reviewed_result(file: Path) -> Path | None:
     """Return where the reviewed answers to a file belong that was scored in `working/`; None for any other file."""
     working, name = file.parent.parent, file.parent.name
-    folders = Inbox(working.parent)
+    own = working.name.startswith(".")
+    folders = Inbox(working.parent.parent, working.name[1:]) if own else Inbox(working.parent)
     if working != folders.working or not folders.outbox.is_dir():
         return None
     return folders.outbox / f"{_result_name(name)[: -len('.csv')]}.reviewed.csv"

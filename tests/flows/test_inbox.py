@@ -105,6 +105,30 @@ def test_a_run_shows_what_came_of_the_files_and_says_so_where_there_are_none(hom
     assert again.stdout.startswith("Nothing new("), again.stderr
 
 
+def test_a_folder_has_its_own_options_and_where_they_are_bad_the_other_files_do_not_wait(
+    home: Path, prefect_server: str
+) -> None:
+    folder = home / "data" / "inbox" / "urgent"
+    folder.mkdir(parents=True)
+    for path in (folder / "a.csv", folder.parent / "b.csv"):
+        making.write_csv(path, making.unlabelled(making.digits(30)))
+    (folder / "options.yaml").write_text("probability: true\n")
+    refused = run(home, prefect_server)
+    assert "options.yaml: the options of the folder cannot be read; expected lines NAME: VALUE" in refused.stdout
+    assert lying(home, "outbox") == ["b.csv", "urgent"]
+    (folder / "options.yaml").write_text("probabilities: true\n")
+    mended = run(home, prefect_server)
+    assert mended.returncode == 0, mended.stderr
+    lines = (home / "data" / "outbox" / "urgent" / "a.csv").read_text().splitlines()
+    assert lines[0].startswith("ImageId,Label,Probability0")
+    artifacts = read(prefect_server, "artifacts", artifacts={"key": {"any_": ["scores"]}}, sort="CREATED_DESC")
+    assert "| urgent/a.csv | 30 |" in artifacts[0]["data"]
+    assert (
+        f"| `{Store(home / 'artifacts').all()[-1].manifest().inputs[0]}` | outbox/urgent/a.csv |"
+        in artifacts[0]["data"]
+    )
+
+
 def test_without_a_champion_nothing_is_taken_out_of_the_inbox(home: Path, prefect_server: str) -> None:
     fill(home)
     (home / "artifacts" / "champion.json").unlink()
@@ -140,4 +164,4 @@ def test_a_reason_speaks_of_the_deployment_and_a_page_shows_it_as_text(
     parameter = "by the deployment's parameter options: on_bad_row: quarantine"
     assert outcome.reason == f"a <b>; to go on, mend it, or set such rows aside {parameter}"
     assert (folders.failed / "a.csv.reason.txt").read_text() == f"{outcome.reason}\n"
-    assert "failed: a &lt;b\\>; to go on" in outcome_table([outcome], Artifact("package", "a", tmp_path))
+    assert "failed: a &lt;b\\>; to go on" in outcome_table([outcome])

@@ -5,11 +5,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from tasks.errors import DataError
+from tasks.errors import DataError, StoreError
 from tasks.scoring import inbox
 from tasks.scoring.inbox import Claim, Inbox
 from tasks.scoring.inputs import tables_to_score
@@ -126,7 +127,7 @@ def test_a_file_at_which_run_after_run_ends_is_set_aside(folders: Inbox) -> None
 # SIGKILL before a certain step; `pathlib` does all of them.
 KILLED = """
 import os, pathlib, shutil, signal, sys
-from tasks.errors import DataError
+from tasks.errors import DataError, StoreError
 from tasks.scoring import inbox
 from tasks.scoring.inbox import Inbox
 from tasks.store import Artifact
@@ -306,3 +307,108 @@ def test_a_second_dangling_link_of_a_name_takes_another(folders: Inbox, tmp_path
         for claim in inbox.claims(folders, quiet=0):
             claim.refuse("a link")
     assert lying(folders)["failed"] == ["a-2.csv", "a-2.csv.reason.txt", "a.csv", "a.csv.reason.txt"]
+
+
+@pytest.fixture
+def urgent(folders: Inbox) -> Inbox:
+    """A folder in the inbox."""
+    (folders.inbox / "urgent").mkdir()
+    first, whole = inbox.inboxes(folders.root)
+    assert (first.name, whole.name) == ("urgent", "")
+    inbox.make_folders(first)
+    return first
+
+
+def test_a_folder_in_the_inbox_has_its_own_outcomes_before_the_rest(
+    folders: Inbox, urgent: Inbox, scores: Artifact
+) -> None:
+    put(folders, "a.csv")
+    put(urgent, "a.csv", "b.csv", inbox.OPTIONS)
+    assert inbox.contents(folders)["waiting"] == ["a.csv", "urgent/a.csv", "urgent/b.csv"]
+    names = []
+    for one in inbox.inboxes(folders.root):
+        for claim in inbox.claims(one, quiet=0):
+            names.append(claim.printable_name)
+            claim.refuse("bad") if claim.name == "b.csv" else claim.deliver(scores)
+    assert names == ["urgent/a.csv", "urgent/b.csv", "a.csv"]
+    outcomes = [
+        sorted(path.name for path in folder.iterdir()) for folder in (urgent.outbox, urgent.done, urgent.failed)
+    ]
+    assert outcomes == [["a.csv"], ["a.csv"], ["b.csv", "b.csv.reason.txt"]]
+    assert inbox.contents(folders) == {"waiting": [], "working": [], "failed": ["urgent/b.csv"]}
+    assert inbox.reason_of(folders, "urgent/b.csv") == "bad"
+    inbox.retry(folders, "urgent/b.csv")
+    assert inbox.waiting(urgent, quiet=0) == ["b.csv"]
+
+
+def test_what_a_killed_run_has_left_of_a_folder_is_taken_up_though_the_folder_is_gone(
+    folders: Inbox, urgent: Inbox
+) -> None:
+    put(urgent, "a.csv")
+    next(inbox.claims(urgent, quiet=0))
+    urgent.inbox.rmdir()
+    assert inbox.contents(folders)["working"] == ["urgent/a.csv"]
+    left = inbox.inboxes(folders.root)[0]
+    assert not inbox.is_idle(left, quiet=0)
+    assert [claim.name for claim in inbox.claims(left, quiet=0)] == ["a.csv"]
+
+
+def test_the_reviewed_answers_of_a_folder_go_to_its_outbox(urgent: Inbox) -> None:
+    put(urgent, "a.csv")
+    claim = next(inbox.claims(urgent, quiet=0))
+    assert claim.file
+    assert inbox.reviewed_result(claim.file) == urgent.root / "outbox" / "urgent" / "a.reviewed.csv"
+
+
+def test_a_link_in_the_inbox_is_no_folder_of_it(folders: Inbox, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (folders.inbox / "link").symlink_to(tmp_path / "elsewhere")
+    assert [one.name for one in inbox.inboxes(folders.root)] == [""]
+
+
+def test_the_options_of_a_folder_stand_in_place_of_the_deployments(urgent: Inbox) -> None:
+    given = Options(shard_rows=500)
+    assert inbox.options_of(urgent, "champion", given) == ("champion", given)
+    (urgent.inbox / inbox.OPTIONS).write_text("model: abcd\non_bad_row: quarantine\nreview_below: 0.9\n")
+    named, options = inbox.options_of(urgent, "champion", given)
+    assert (named, options) == ("abcd", Options(shard_rows=500, on_bad_row="quarantine", review_below=0.9))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("review: 0.9", "expected lines NAME: VALUE, with names from model, review_below, .*; received review;"),
+        ("review_below: 2", "expected less than or equal to 1 as review_below; received 2.*its files wait until then"),
+        ("on_bad_row: ignore", "expected 'stop' or 'quarantine' as on_bad_row; received 'ignore'"),
+        ("[", "received while parsing"),
+        ("5", "received 5"),
+        ("!!python/object/apply:os.getcwd []", "could not determine a constructor"),
+    ],
+)
+def test_options_that_are_none_are_refused_with_what_they_can_be(urgent: Inbox, content: str, message: str) -> None:
+    (urgent.inbox / inbox.OPTIONS).write_text(content)
+    with pytest.raises(StoreError, match=f"urgent/options.yaml: the options of the folder cannot be read.*{message}"):
+        inbox.options_of(urgent, "champion", Options())
+
+
+def test_options_are_read_from_no_link(urgent: Inbox, tmp_path: Path) -> None:
+    (urgent.inbox / inbox.OPTIONS).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match="expected a file"):
+        inbox.options_of(urgent, "champion", Options())
+
+
+def test_what_has_lain_for_long_is_removed_and_the_rest_stays(folders: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in (folders.done, folders.failed, folders.outbox, folders.inbox):
+        (folder / "old.csv").touch()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 86_400)
+    inbox.remove_old(folders, days=2)
+    assert len(lying(folders)) == 4
+    inbox.remove_old(folders, days=0.9)
+    assert lying(folders) == {"inbox": ["old.csv"], "outbox": ["old.csv"]}
+
+
+def test_a_claim_knows_when_its_file_arrived(folders: Inbox) -> None:
+    put(folders, "a.csv")
+    arrived = (folders.inbox / "a.csv").stat().st_ctime
+    assert next(inbox.claims(folders, quiet=0)).arrived == arrived

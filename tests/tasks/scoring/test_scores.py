@@ -1,9 +1,11 @@
 """Scoring ends in the same files however the work is divided, interrupted and resumed."""
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -191,6 +193,14 @@ def test_a_shard_that_is_damaged_before_it_is_published_is_named_and_scored_agai
         scores.publish(store, planned)
     assert [piece.place.row for piece in planned.pieces()] == [301]
     assert files(scores.carry_out(store, planned))[f"scores.parquet/{damaged.name}"] == whole
+
+
+def test_a_file_system_without_hard_links_has_copies(
+    chain: Chain, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linked = files(score(chain, table, Store(tmp_path / "linked")))
+    monkeypatch.setattr(os, "link", Mock(side_effect=PermissionError(1, "Operation not permitted")))
+    assert files(score(chain, table, Store(tmp_path / "copied"))) == linked
 
 
 def test_stores_that_keep_shards_in_the_same_place_do_not_meet(chain: Chain, table: Path, tmp_path: Path) -> None:
