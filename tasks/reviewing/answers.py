@@ -68,7 +68,7 @@ class Log:
     def refresh(self) -> None:
         """Read what has been added since the last time. Raises: StoreError."""
         if self.path.exists():
-            with self._locked():
+            with locked(self.path):
                 self._read()
 
     def add(self, answers: Mapping[int, tuple[str, Answer | Literal["back"]]], reviewer: str) -> None:
@@ -78,7 +78,7 @@ class Log:
         """
         now = datetime.now(UTC).isoformat(timespec="microseconds")
         entries = [Entry(row, name, answer, reviewer, now) for row, (name, answer) in answers.items()]
-        with self._locked():
+        with locked(self.path):
             append(self.path, map(as_json, entries))
             self._read()
 
@@ -113,21 +113,23 @@ class Log:
         elif not by_name:
             del self.readings[entry.row]
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        from filelock import FileLock
 
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.path.with_name(f".{self.path.stem}.lock")):
-                yield
-        except OSError as error:
-            raise StoreError(
-                "the answers cannot be kept",
-                file=str(self.path),
-                received=error.strerror or str(error),
-                remedy="free space, or mend the permissions, and answer again: what was saved before stays",
-            ) from error
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a log; its folder is made if need be. Raises: StoreError for what goes wrong meanwhile."""
+    from filelock import FileLock
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{path.stem}.lock")):
+            yield
+    except OSError as error:
+        raise StoreError(
+            "the answers cannot be kept",
+            file=str(path),
+            received=error.strerror or str(error),
+            remedy="free space, or mend the permissions, and answer again: what was saved before stays",
+        ) from error
 
 
 def reviewer_name(name: str | None) -> str:

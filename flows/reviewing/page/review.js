@@ -1,6 +1,4 @@
-"use strict";
 // The page asks the server for images ahead of time, and shows the next one only once an answer is on the disk.
-const $ = (id) => document.getElementById(id);
 const token = document.body.dataset.token;
 const tab = Array.from(crypto.getRandomValues(new Uint32Array(4)), (number) => number.toString(36)).join("");
 const LOW = 12, PAUSE = 30_000;  // images at which more are fetched; milliseconds after which somebody was away
@@ -8,19 +6,7 @@ let queue = [], answered = new Set(), walled = false, wall = [], wallLabel = nul
 let busy = false, fetching = false, progress = null, active = 0, count = 0, before = Date.now(), waiting = null;
 
 async function ask(what, body = {}) {
-  let response;
-  try {
-    response = await fetch(`/${what}`, {
-      method: "POST", headers: { "X-Token": token, "Content-Type": "application/json" }, body: JSON.stringify({ tab, ...body }),
-    });
-  } catch {
-    throw new Error("The server does not answer. Start it again (digits review), and open the address that it prints: "
-      + "what was answered before is saved.");
-  }
-  const text = await response.text();
-  let content = null;
-  try { content = JSON.parse(text); } catch { /* no JSON: the text says it */ }
-  if (!response.ok) throw new Error(content?.error ?? text);
+  const content = await request(what, { tab, ...body });
   if (content.progress) { progress = content.progress; showProgress(); }
   return content;
 }
@@ -34,15 +20,7 @@ async function alone(work) {
   finally { busy = false; }
 }
 
-function draw(canvas, pixels) {
-  const bytes = atob(pixels), context = canvas.getContext("2d"), image = context.createImageData(28, 28);
-  for (let i = 0; i < 784; i++) {
-    image.data.fill(bytes.charCodeAt(i), 4 * i, 4 * i + 3);
-    image.data[4 * i + 3] = 255;
-  }
-  context.putImageData(image, 0, 0);
-}
-
+const draw = (canvas, pixels) => drawPixels(canvas, bytes(pixels));
 const words = (answer) => ({ none: "no digit", skip: "skipped" })[answer] ?? answer;
 const hides = () => $("hide").checked;
 
