@@ -92,6 +92,7 @@ def test_only_flows_and_the_rim_import_prefect(path: Path) -> None:
         ("tasks.models.scorer", set()),
         ("tasks.scoring.scores", set()),
         ("flows.reviewing.server", set()),
+        ("flows.drawing.pages", {"cv2"}),
         ("flows.training", {"prefect"}),
     ],
 )

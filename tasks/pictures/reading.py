@@ -9,6 +9,7 @@ from tasks.pictures.form import mnist_form, reduced
 from tasks.pictures.ink import figure_of, ink_of, without_lines
 
 VIEW = 500  # pixels of the longer side in which a figure is looked for
+EMPTY = "there is no ink"
 NOTHING = np.zeros((SIDE, SIDE), np.uint8)
 
 
@@ -24,5 +25,5 @@ def digit_of(pixels: np.ndarray) -> Seen:
     """Return the digit in a picture, wherever it lies, whatever its colour; pixels: uint8 (height, width, 3)."""
     figure = figure_of(without_lines(ink_of(reduced(pixels, VIEW))))
     if figure is None:
-        return Seen(NOTHING, "there is no ink")
+        return Seen(NOTHING, EMPTY)
     return Seen(mnist_form(figure), None)

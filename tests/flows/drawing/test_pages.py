@@ -1,0 +1,79 @@
+"""The served page lets in only whoever knows the token, and says what is wrong with a picture."""
+
+import base64
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from flows.drawing import pages
+from tasks.reviewing import drawn
+from tasks.scoring.reader import Reader
+from tasks.store import Store
+from tests import making
+from tests.conftest import Chain
+from tests.tasks.pictures import ways
+
+ADDRESS = "http://127.0.0.1:8123"
+PICTURE = base64.b64encode(ways.as_file(ways.plain(ways.laid(ways.strokes(making.digits(1).images[0]))))).decode()
+
+
+@pytest.fixture
+def drawing(chain: Chain, tmp_path: Path) -> pages.Drawing:
+    return pages.Drawing(Store(tmp_path), Reader(chain.package), "<package>", tmp_path / "reviews", "ann")
+
+
+def ask(drawing: pages.Drawing, what: str, headers: dict[str, str] | None = None, **body: Any) -> Any:
+    client = TestClient(pages.application(drawing), base_url=ADDRESS)
+    own = {"X-Token": drawing.token, "Origin": ADDRESS} | (headers or {})
+    return client.post(f"/{what}", json=body, headers=own)
+
+
+def test_a_picture_is_read_and_what_it_was_is_kept(drawing: pages.Drawing) -> None:
+    reading = ask(drawing, "read", picture=PICTURE).json()
+    assert sum(reading["probabilities"]) == pytest.approx(1, abs=1e-5)
+    assert ask(drawing, "answer", picture=PICTURE, answer="7").json() == {"kept": 1}
+    ((image, entry),) = drawn.read(drawing.answers).items()
+    assert (image, entry.answer) == (base64.b64decode(reading["pixels"]), "7")
+    assert ask(drawing, "publish").json()["name"].startswith("review/")
+
+
+@pytest.mark.parametrize("headers", [{"X-Token": "wrong"}, {"Origin": "http://evil.example"}, {"Host": "evil.example"}])
+def test_only_the_page_itself_may_ask(drawing: pages.Drawing, headers: dict[str, str]) -> None:
+    assert ask(drawing, "answer", headers, picture=PICTURE, answer="7").status_code in (400, 403)
+    assert not drawing.answers.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, "there is no picture"),
+        ({"picture": 7}, "there is no picture"),
+        ({"picture": "é"}, "there is no picture"),
+        ({"picture": "AAAA"}, "it is no picture"),
+        ({"picture": PICTURE[:400]}, "the picture is damaged"),
+        ({"picture": PICTURE, "answer": 10}, "this is no answer"),
+    ],
+)
+def test_what_is_no_picture_or_no_answer_is_refused(drawing: pages.Drawing, body: Any, message: str) -> None:
+    response = ask(drawing, "answer", **body)
+    assert response.status_code == 400
+    assert message in response.json()["error"]
+    assert not drawing.answers.exists()
+
+
+def test_a_full_disk_is_told_and_the_answer_is_not_taken_for_kept(
+    drawing: pages.Drawing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        response = ask(drawing, "answer", picture=PICTURE, answer="7")
+    assert response.status_code == 507
+    assert "No space left on device" in response.json()["error"]
+    assert drawn.read(drawing.answers) == {}
