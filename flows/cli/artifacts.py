@@ -93,12 +93,12 @@ def _age_size_origin(artifact: Artifact) -> tuple[str, str, str]:
 
 
 def _origin(artifact: Artifact) -> str:
-    """Return in words what an artifact was made from: other artifacts, and for a dataset the first of its files."""
+    """Return in words what an artifact was made from: other artifacts, the first files of a dataset, or a name."""
     manifest = artifact.manifest()
     files = manifest.source.get("files", [])
     names = [f"{file['path']} sha256 {file['sha256']}" if "sha256" in file else file["path"] for file in files[:3]]
     rest = [counted(len(files) - 3, "more file")] if len(files) > 3 else []
-    return f"from {', '.join([*manifest.inputs, *names, *rest])}"
+    return f"from {', '.join([*manifest.inputs, *names, *rest]) or manifest.source.get('data')}"
 
 
 def _summary(value: Any) -> Any:

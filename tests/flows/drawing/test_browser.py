@@ -170,3 +170,4 @@ def test_a_drawing_is_read_by_the_server_and_what_it_was_becomes_a_correction(
     (image,) = drawn.read(tmp_path / "data" / "reviews")
     assert image == reading.image.tobytes()
     assert corrections.read(reviews_of(store, name)).known_labels.tolist() == [3]
+    assert "from digits that people drew" in digits("show", name, home=tmp_path).stdout
