@@ -6,13 +6,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 
 from flows.local import server
 from tasks.errors import UsageError
+from tasks.judging.familiarity import Familiarity
+from tasks.models.network import network_of
+from tasks.models.packaged import FAMILIAR, FLOAT32, PackageMetrics, models_of
+from tasks.pictures.reading import EMPTY
 from tasks.reviewing import drawn
 from tasks.scoring.reader import Reader
+from tasks.scoring.shards import ODD, STRANGE
 from tasks.store import Artifact, Store
 
 PAGE = Path(__file__).parent / "page" / "draw.html"
@@ -69,14 +75,6 @@ def standalone(package: Artifact, title: str) -> str:
 
     Raises: PackageError if the page cannot compute the network.
     """
-    import numpy as np
-
-    from tasks.judging.familiarity import Familiarity
-    from tasks.models.network import network_of
-    from tasks.models.packaged import FAMILIAR, FLOAT32, PackageMetrics, models_of
-    from tasks.pictures.reading import EMPTY
-    from tasks.scoring.shards import ODD, STRANGE
-
     models = models_of(package, FLOAT32, cascade=False)
     network = network_of(models.main)
     familiar = Familiarity.of_bytes(package.file(FAMILIAR).read_bytes())

@@ -1,8 +1,9 @@
 """How an exported page and `digits draw` agree with the champion, in Chromium, and how fast they are.
 
-    DIGITS_HOME=… python -m tests.benchmarks.drawing
+    DIGITS_HOME=… python -m tests.benchmarks.drawing [FOLDER …]
 
-On 1,000 validation images of the champion's own data, on 200 drawings, and on ten digits drawn by the mouse.
+On 1,000 validation images of the champion's own data, on 200 drawings, on ten digits drawn by the mouse, and on
+pictures in folders, whose names begin with the digit.
 """
 
 import subprocess
@@ -37,6 +38,8 @@ def main() -> None:
         apart, milliseconds = agreement.forms(chromium, 200)
         print(f"drawings: {(apart == 0).sum()} alike, {(apart <= 1).sum()} within 1 of 255, {milliseconds:.1f} ms each")
         print("by mouse, exported", read_by_mouse(chromium))
+        for pictures in map(Path, sys.argv[1:]):
+            print(pictures.name, agreement.pictures(chromium, Reader(package), sorted(pictures.iterdir())))
         command = [sys.executable, "-c", PROGRAM, "draw"]
         variables = environment(here.home)
         with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as process:

@@ -45,17 +45,28 @@ function clear() {
 
 const enable = (able) => document.querySelectorAll("#pad button:not([data-key=p])").forEach((button) => { button.disabled = !able; });
 
+// As for `_on_paper` of tasks/pictures: bright ink lies on a dark ground.
+function isBright({ data }) {
+  let light = 0, all = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    light += data[i + 3] * (data[i] + data[i + 1] + data[i + 2]) / 3;
+    all += data[i + 3];
+  }
+  return light > 127 * all;
+}
+
 // What is looked at: the drawing on a wider sheet, or the picture as it is.
 function looked() {
   const sheet = document.createElement("canvas"), context = sheet.getContext("2d", { willReadFrequently: true });
   const scale = dropped ? Math.min(1, LONGEST / Math.max(dropped.image.width, dropped.image.height)) : 1;
   sheet.width = dropped ? Math.max(1, Math.round(dropped.image.width * scale)) : LOOKED;
   sheet.height = dropped ? Math.max(1, Math.round(dropped.image.height * scale)) : LOOKED;
-  context.fillStyle = "#fff";
-  context.fillRect(0, 0, sheet.width, sheet.height);
   context.imageSmoothingQuality = "high";
   if (dropped) context.drawImage(dropped.image, 0, 0, sheet.width, sheet.height);
   else context.drawImage(canvas, MARGIN, MARGIN, LOOKED - 2 * MARGIN, LOOKED - 2 * MARGIN);
+  context.globalCompositeOperation = "destination-over";  // paper where it is transparent
+  context.fillStyle = dropped && isBright(context.getImageData(0, 0, sheet.width, sheet.height)) ? "#000" : "#fff";
+  context.fillRect(0, 0, sheet.width, sheet.height);
   return sheet;
 }
 
@@ -121,6 +132,7 @@ async function open(file) {
   clear();
   const scale = Math.min(canvas.width / image.width, canvas.height / image.height);
   const [width, height] = [image.width * scale, image.height * scale];
+  pen.clearRect(0, 0, canvas.width, canvas.height);
   pen.drawImage(image, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
   canvas.classList.add("picture");
   dropped = { file, image };

@@ -69,7 +69,7 @@ def test_an_exported_page_brings_drawings_into_the_form_of_pictures(exported: An
     assert apart.max() <= 1
 
 
-def test_a_picture_without_ink_a_photograph_and_what_is_none(exported: Any, tmp_path: Path) -> None:
+def test_pictures_without_ink_as_jpeg_transparent_and_what_is_none(exported: Any, tmp_path: Path) -> None:
     Image.new("RGB", (300, 200), "white").save(tmp_path / "blank.png")
     field = exported.find_element("id", "file")
     field.send_keys(str(tmp_path / "blank.png"))
@@ -79,6 +79,12 @@ def test_a_picture_without_ink_a_photograph_and_what_is_none(exported: Any, tmp_
     field.send_keys(str(tmp_path / "digit.jpg"))
     assert eventually(lambda: "ink" not in person.text(exported, "sure"))
     assert person.text(exported, "answer")
+    white = Image.new("L", digit.shape, 255)
+    Image.merge("LA", [white, Image.fromarray(255 - digit)]).save(tmp_path / "transparent.png")
+    exported.execute_script("clear()")
+    field.send_keys(str(tmp_path / "transparent.png"))
+    assert eventually(lambda: person.text(exported, "answer"))
+    assert "ink" not in person.text(exported, "sure")
     (tmp_path / "text.png").write_text("no picture")
     field.send_keys(str(tmp_path / "text.png"))
     assert eventually(lambda: "text.png is no picture" in person.text(exported, "error"))
