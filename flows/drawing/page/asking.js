@@ -1,25 +1,24 @@
 // The answers come from the server, which has the package and reads pictures of any kind.
-const LONGEST = Infinity;
 
-// The content of a picture's file: of the drawing, where none is dropped.
-async function picture(canvas, file) {
+// The content of a picture's file: of what is looked at, where none is dropped.
+async function picture(look, file) {
   // Not toBlob, which waits for the browser to be idle.
   const url = file ? await new Promise((done, fail) => {
     const reader = new FileReader();
     reader.onload = () => done(reader.result);
     reader.onerror = () => fail(new Error(`The file cannot be read: ${reader.error.message}`));
     reader.readAsDataURL(file);
-  }) : canvas.toDataURL();
+  }) : look().toDataURL();
   return url.split(",")[1];
 }
 
-async function read(canvas, file) {
-  const reading = await request("read", { picture: await picture(canvas, file) });
+async function read(look, file) {
+  const reading = await request("read", { picture: await picture(look, file) });
   return { ...reading, pixels: bytes(reading.pixels) };
 }
 
-async function say(answer, canvas, file) {
-  const { kept } = await request("answer", { picture: await picture(canvas, file), answer });
+async function say(answer, look, file) {
+  const { kept } = await request("answer", { picture: await picture(look, file), answer });
   $("said").textContent = `${answer === "none" ? "No digit" : `A ${answer}`}: kept. ${kept === 1 ? "One drawing is" : `${kept} drawings are`} `
     + "answered in all. Say something else to change it, or draw the next.";
 }

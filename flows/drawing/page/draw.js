@@ -1,6 +1,7 @@
 // A canvas, and an answer to what is on it whenever that changes: `read` is of asking.js or reading.js.
 const canvas = $("drawing"), pen = canvas.getContext("2d"), WIDTH = 30, STEP = 14;
-const LOOKED = 320, MARGIN = 48;  // pixels of what is read, whose margin no drawing reaches: so it has no lines of paper
+// Pixels of a picture's longer side; of a drawing, and its margin, which nothing reaches: so it has no lines of paper.
+const LONGEST = 500, LOOKED = 320, MARGIN = 48;
 const keys = { x: canvas.width / 2, y: canvas.height / 4, down: false };
 let dropped = null, last = null, busy = false, changed = false, empty = true;
 
@@ -80,7 +81,7 @@ async function update() {
       await new Promise(requestAnimationFrame);
       changed = false;
       if (empty) continue;
-      const reading = await read(looked(), dropped?.file);
+      const reading = await read(looked, dropped?.file);
       if (!empty) { show(reading); enable(true); }
     }
     $("error").hidden = true;
@@ -161,7 +162,7 @@ function press(key) {
   else if (key === "o") { $("file").value = ""; $("file").click(); }
   else if (!$("pad")) return false;
   else if (key === "p") attempt(publish);
-  else if (/^[0-9x]$/.test(key) && !empty) attempt(() => say(key === "x" ? "none" : key, looked(), dropped?.file));
+  else if (/^[0-9x]$/.test(key) && !empty) attempt(() => say(key === "x" ? "none" : key, looked, dropped?.file));
   else return false;
   return true;
 }

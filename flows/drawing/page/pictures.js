@@ -1,6 +1,6 @@
 // A drawing in MNIST's form, step by step as tasks/pictures has it, whose names these are; but for light and lines,
 // which a drawing has none of. A plane is { width, height, data }.
-const SIDE = 28, VIEW = 500, COARSE = 48, INK = 0.3, SPECKS = 26, FIT = 19.5, EDGES = 0.6, MIDDLE = 14.5, STROKE = 2, FINE = 4;
+const SIDE = 28, COARSE = 48, INK = 0.3, SPECKS = 26, FIT = 19.5, EDGES = 0.6, MIDDLE = 14.5, STROKE = 2, FINE = 4;
 
 const plane = (width, height, data = new Float32Array(width * height)) => ({ width, height, data });
 const even = (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));  // as Python and OpenCV round
@@ -226,7 +226,7 @@ function centred({ width, height, data }) {
   return image;
 }
 
-// picture: ImageData, no longer than VIEW. Returns what the model sees, 784 from 0 to 255; null where there is no ink.
+// picture: ImageData of 500 pixels at most on its longer side. Returns what the model sees, 784 from 0 to 255; null where there is no ink.
 function digitOf({ width, height, data }) {
   const rgb = [0, 1, 2].map((c) => {
     const channel = plane(width, height);

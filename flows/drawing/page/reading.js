@@ -11,7 +11,6 @@ function halves(data) {
 
 const network = networkOf(model.network, new Float32Array(bytes($("weights").textContent).buffer));
 const strangeness = familiarityOf(model.familiar, halves(bytes($("familiar").textContent)));
-const LONGEST = VIEW;
 
 // pixels: 784, 0–255.
 function answerTo(pixels) {
@@ -22,8 +21,8 @@ function answerTo(pixels) {
   return { pixels, probabilities: Array.from(parts, (part) => part / sum), doubt, refused: strange > refuse };
 }
 
-async function read(canvas) {
-  const { width, height } = canvas, pixels = digitOf(canvas.getContext("2d").getImageData(0, 0, width, height));
+async function read(look) {
+  const sheet = look(), { width, height } = sheet, pixels = digitOf(sheet.getContext("2d").getImageData(0, 0, width, height));
   return pixels ? answerTo(pixels)
     : { pixels: new Uint8Array(784), probabilities: Array(10).fill(0), doubt: model.limits.empty, refused: true };
 }

@@ -32,7 +32,7 @@ return [sheet.toDataURL().split(",")[1], Array.from(image), ms];
 # Opens a picture as one that is dropped.
 OPEN = """
 const [content, done] = arguments;
-open(new File([bytes(content)], "picture")).then(() => read(looked())).then(
+open(new File([bytes(content)], "picture")).then(() => read(looked)).then(
   ({ refused, probabilities }) => done(refused ? null : probabilities.indexOf(Math.max(...probabilities))));
 """
 
