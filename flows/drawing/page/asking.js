@@ -19,8 +19,8 @@ async function read(look, file) {
 
 async function say(answer, look, file) {
   const { kept } = await request("answer", { picture: await picture(look, file), answer });
-  $("said").textContent = `${answer === "none" ? "No digit" : `A ${answer}`}: kept. ${kept === 1 ? "One drawing is" : `${kept} drawings are`} `
-    + "answered in all. Say something else to change it, or draw the next.";
+  const said = answer === "none" ? "No digit" : `A ${answer}`, all = kept === 1 ? "One drawing is" : `${kept} drawings are`;
+  $("said").textContent = `${said}: kept. ${all} answered in all. Say something else to change it, or draw the next.`;
 }
 
 async function publish() {

@@ -10,10 +10,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from flows.drawing import pages
+from tasks.judging.familiarity import KNOWN
+from tasks.models.packaged import PackageMetrics
 from tasks.reviewing import drawn
 from tasks.scoring.reader import Reader
 from tasks.store import Store
 from tests import making
+from tests.command import digits
 from tests.conftest import Chain
 from tests.tasks.pictures import ways
 
@@ -77,3 +80,21 @@ def test_a_full_disk_is_told_and_the_answer_is_not_taken_for_kept(
     assert response.status_code == 507
     assert "No space left on device" in response.json()["error"]
     assert drawn.read(drawing.answers) == {}
+
+
+def test_a_page_of_fast_has_at_most_1_5_megabytes_with_data_as_large_as_mnist(chain: Chain) -> None:
+    page = pages.standalone(chain.package, "<package>")
+    metrics = chain.package.measured(PackageMetrics)
+    more_known = KNOWN - (metrics.calibration.images - metrics.limits.digits)
+    as_text = 2 * 4 / 3  # bytes of a number in half precision
+    others = 12_000 - KNOWN  # a fifth of its 60,000 is for validation
+    assert len(page.encode()) + (59 * more_known + 4 * others) * as_text < 1_500_000
+    assert "&lt;package&gt;" in page
+    assert "src=" not in page
+
+
+def test_a_file_that_is_there_is_not_overwritten_unasked(chain: Chain, tmp_path: Path) -> None:
+    (tmp_path / "mine.html").write_text("mine")
+    run = digits("export-page", chain.package.id, "-o", str(tmp_path / "mine.html"), home=chain.here.home)
+    assert (run.returncode, (tmp_path / "mine.html").read_text()) == (2, "mine")
+    assert "there is such a file already" in run.stderr
