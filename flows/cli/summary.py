@@ -57,7 +57,7 @@ def score_summary(scores: Artifact, output: str | None, seconds: float) -> str:
         "scores": str(scores.path),
         "seen": str(seen) if seen.exists() else None,
     }
-    answers = _answers(outputs.answers(scores.path)) if metrics.rows <= LISTED else []
+    answers = _answers(outputs.answers(scores)) if metrics.rows <= LISTED else []
     return "\n".join([*answers, *(f"{name:<11} {line}" for name, line in lines.items() if line)])
 
 
