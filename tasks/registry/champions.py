@@ -36,6 +36,9 @@ def package_of(store: Store, model: str) -> Artifact:
     if model == "champion":
         package = champion_package(store)
         if package is None:
+            if last := promotions(store)[-1:]:
+                remedy = f"write it again by `digits promote {last[0].package.partition('/')[2]}`"
+                raise StoreError("champion.json is gone", remedy=remedy)
             raise StoreError("there is no champion yet", remedy="make one with `digits run`")
         return package
     artifact = store.get(model)
