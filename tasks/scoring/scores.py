@@ -269,8 +269,8 @@ def reference_of(package: Artifact) -> Profile:
 def _title(tables: Iterable[Table]) -> str:
     """Return what was scored, in words: the first tables, and of pictures the first."""
     names = [name for table in tables for name in table.names or (table.file,)]
-    more = [f"{len(names) - NAMED:,} more"] if len(names) > NAMED else []
-    return ", ".join([*names[:NAMED], *more])
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def _files(tables: Iterable[Table]) -> list[dict[str, Any]]:

@@ -59,7 +59,9 @@ def test_a_damaged_pointer_is_told_with_the_way_out(store: Store) -> None:
 
 def test_a_champion_whose_package_is_gone_is_told(store: Store) -> None:
     registry.record(store, decision("abcd"))
-    with pytest.raises(StoreError, match="there is no artifact 'package/abcd'"):
+    with pytest.raises(
+        StoreError, match="the champion's package is gone: package/abcd; to go on, put it back from a copy"
+    ):
         registry.champion_package(store)
 
 

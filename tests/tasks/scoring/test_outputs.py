@@ -42,7 +42,7 @@ def test_of_many_large_pictures_a_hundred_are_shown_and_kept_small(
     drawn: list[sheets.Tile] = []
     monkeypatch.setattr(sheets, "write", lambda file, tiles: drawn.extend(tiles))
     published = scores.carry_out(store, scores.plan(store, chain.package, tables, Options(show=True)))
-    assert published.manifest().source["data"] == "0.png, 1.png, 10.png, 117 more"
+    assert published.manifest().source["data"] == "0.png, 1.png, 10.png and 117 more"
     shown = [tile for tile in drawn if len(tile.pictures) == 2]
     assert len(shown) == 100
     assert sum(picture.nbytes for tile in shown for picture in tile.pictures) < 10e6, "450 MB, were they kept as read"
