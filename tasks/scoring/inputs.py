@@ -165,12 +165,17 @@ def _spooled(folder: Path) -> Path:
             "standard input is closed", expected="a CSV from a pipe or a file", remedy="name a file, or give it one"
         )
     try:
-        with path.open("wb") as file, explained("standard input"):
-            while chunk := sys.stdin.buffer.read(BLOCK):
-                file.write(chunk)
+        with path.open("wb") as file:
+            file.writelines(_standard_input())
     except OSError as error:
         raise unwritable(folder, error) from error
     return path
+
+
+def _standard_input() -> Iterator[bytes]:
+    with explained("standard input"):
+        while chunk := sys.stdin.buffer.read(BLOCK):
+            yield chunk
 
 
 def _paths(name: str) -> list[Path]:

@@ -12,7 +12,7 @@ import pytest
 
 from tasks.data import digits
 from tasks.data.tables import Table
-from tasks.errors import DataError
+from tasks.errors import DataError, StoreError
 from tasks.scoring.inputs import spool_folder, survey, tables_to_score
 from tasks.settings import Settings
 from tests import making
@@ -133,6 +133,15 @@ def test_standard_input_is_a_csv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             np.testing.assert_array_equal(images(table), DIGITS.images)
             assert table.file == "standard input"
         assert not folder.exists()
+
+
+def test_a_disk_too_full_for_standard_input_is_not_taken_for_a_damaged_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "standard-input.csv").symlink_to("/dev/full")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"pixel0")))
+    with pytest.raises(StoreError, match="the artifacts folder cannot be written; received No space left on device"):
+        tables_to_score(["-"], Settings(home=tmp_path), tmp_path)
 
 
 def test_empty_standard_input_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
