@@ -33,6 +33,7 @@ from tasks.scoring.shards import Job, Piece, Shard
 from tasks.scoring.writing import writing
 from tasks.store import Artifact, Draft, Store, sha256, unwritable
 from tasks.store.locks import try_lock
+from tasks.words import listed
 
 log = logging.getLogger(__name__)
 
@@ -269,8 +270,7 @@ def reference_of(package: Artifact) -> Profile:
 def _title(tables: Iterable[Table]) -> str:
     """Return what was scored, in words: the first tables, and of pictures the first."""
     names = [name for table in tables for name in table.names or (table.file,)]
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+    return listed(names, NAMED)
 
 
 def _files(tables: Iterable[Table]) -> list[dict[str, Any]]:
