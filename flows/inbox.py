@@ -28,7 +28,7 @@ from tasks.scoring.inputs import spool_folder, tables_to_score
 from tasks.scoring.scores import Options, ScoresMetrics
 from tasks.stage import stage
 from tasks.store import Artifact, Store
-from tasks.words import counted, in_markdown, printable
+from tasks.words import counted, in_markdown, listed, printable
 
 log = logging.getLogger(__name__)
 
@@ -161,11 +161,10 @@ def refusals(outcomes: Sequence[Outcome]) -> list[str]:
     refused = [outcome for outcome in outcomes if outcome.reason]
     if not refused:
         return []
-    names = ", ".join(outcome.claim.printable_name for outcome in refused[:NAMED])
-    more = f" and {len(refused) - NAMED:,} more" if len(refused) > NAMED else ""
+    names = listed([outcome.claim.printable_name for outcome in refused], NAMED)
     share = f"{len(refused):,} of {counted(len(outcomes), 'file')}"
     reason = f"The {'first ' if refused[1:] else ''}reason: {refused[0].reason}."
-    return [f"Refused, and moved to failed/: {share}: {names}{more}.", reason]
+    return [f"Refused, and moved to failed/: {share}: {names}.", reason]
 
 
 def outcome_table(outcomes: Sequence[Outcome]) -> str:

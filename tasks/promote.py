@@ -7,7 +7,6 @@ another becomes champion again only by a person.
 import logging
 
 from tasks import registry
-from tasks.errors import StoreError
 from tasks.models.packaged import PackageMetrics
 from tasks.registry import Decision, gate
 from tasks.registry.gate import GateCheck, Verdict
@@ -37,10 +36,8 @@ def promote(store: Store, package: Artifact, prepared: Artifact) -> Decision:
 
 
 def _decide(store: Store, package: Artifact, prepared: Artifact, present: Decision | None) -> Decision:
-    if present:
-        verdict = gate.judge(store, package, _package_of(store, present), prepared)
-    else:
-        verdict = gate.first(package, prepared)
+    champion = registry.champion_package(store)
+    verdict = gate.judge(store, package, champion, prepared) if champion else gate.first(package, prepared)
     if replaced := registry.replaced(store, package.name):
         # The next run of the same recipe must not undo what a person has decided.
         against = f"a person has put {replaced.package} in its place ({replaced.because}); `digits promote` undoes it"
@@ -55,16 +52,6 @@ def _decide(store: Store, package: Artifact, prepared: Artifact, present: Decisi
         refitted=package.measured(PackageMetrics).refitted,
         reasons=verdict.reasons,
     )
-
-
-def _package_of(store: Store, champion: Decision) -> Artifact:
-    package = store.find(champion.package)
-    if package is None:
-        raise StoreError(
-            f"the champion's package is gone: {champion.package}",
-            remedy="put it back from a copy, or make another one champion by `digits promote ID`",
-        )
-    return package
 
 
 def _is_same(decision: Decision, past: Decision) -> bool:

@@ -61,6 +61,12 @@ def test_every_command_and_option_is_in_the_pages() -> None:
     assert {option for option in options if not re.search(rf"{option}\b", text)} == set()
 
 
+def test_help_is_in_whole_sentences() -> None:
+    texts = [command.help or "" for command in COMMANDS.values()]
+    texts += [getattr(parameter, "help", None) or "" for command in COMMANDS.values() for parameter in command.params]
+    assert [text for text in texts if not re.fullmatch(r"(?s)(?:[A-Z]|…).*[.…]", text)] == []
+
+
 @each_page
 def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
     for link in re.findall(r"\]\(([^)]+)\)", text_of(page)):

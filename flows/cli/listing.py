@@ -10,6 +10,7 @@ from tasks.registry.packages import UNREADABLE
 from tasks.store import Artifact, Store, nearest
 from tasks.training.networks import NETWORKS
 from tasks.training.recipes import PUBLISHED, RECIPES, Recipe
+from tasks.words import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -57,10 +58,10 @@ def _network(recipe: Recipe) -> str:
 def _training(recipe: Recipe) -> str:
     changes = [f"{name} {value:g}" for name, value in vars(recipe.augmentation).items() if value]
     parts = [
-        f"{recipe.epochs} epochs of batch {recipe.batch}",
+        f"{counted(recipe.epochs, 'epoch')} of batch {recipe.batch}",
         f"{recipe.optimizer} {recipe.learning_rate:g} {recipe.schedule}",
         recipe.loss.replace("_crossentropy", " cross-entropy"),
-        f"stops after {recipe.patience} epochs without gain" if recipe.patience else "",
+        f"stops after {counted(recipe.patience, 'epoch')} without gain" if recipe.patience else "",
         f"label smoothing {recipe.label_smoothing:g}" if recipe.label_smoothing else "",
         f"augmented: {', '.join(changes)}" if changes else "",
     ]

@@ -140,7 +140,7 @@ def _model_table(entries: "list[PackageSummary]") -> "Table":
         table.add_row(
             "*" if entry.champion else "",
             entry.package.id,
-            "damaged or gone in part; see `digits verify`" if entry.recipe is None else _recipe(entry),
+            "of another version, or damaged; see `digits verify`" if entry.recipe is None else _recipe(entry),
             Path(entry.data).name if entry.data else "–",
             percent(entry.accuracy),
             percent(entry.calibration_error),

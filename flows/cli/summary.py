@@ -57,7 +57,7 @@ def score_summary(scores: Artifact, output: str | None, seconds: float) -> str:
         "scores": str(scores.path),
         "seen": str(seen) if seen.exists() else None,
     }
-    answers = _answers(outputs.answers(scores.path)) if metrics.rows <= LISTED else []
+    answers = _answers(outputs.answers(scores)) if metrics.rows <= LISTED else []
     return "\n".join([*answers, *(f"{name:<11} {line}" for name, line in lines.items() if line)])
 
 
@@ -124,9 +124,10 @@ def _answers(rows: Iterable[tuple[Any, ...]]) -> list[str]:
 
 
 def _rows(metrics: "ScoresMetrics", seconds: float) -> str:
-    rate = f", {metrics.rows / seconds:,.0f} a second" if seconds else ", found, nothing to do"
+    rate = f", {metrics.rows / seconds:,.0f} a second" if seconds and metrics.rows > LISTED else ""
+    reused = "" if seconds else ", found, nothing to do"
     aside = f"; {metrics.quarantined:,} set aside in quarantine.csv" if metrics.quarantined else ""
-    return f"{metrics.rows:,}{rate}{aside}"
+    return f"{metrics.rows:,}{rate}{reused}{aside}"
 
 
 def _learned(metrics: "ScoresMetrics") -> str | None:

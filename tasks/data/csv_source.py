@@ -40,6 +40,7 @@ from tasks.data.tables import (
     sorted_out,
 )
 from tasks.errors import DataError
+from tasks.words import counted
 
 LABEL_COLUMN = "label"
 BLOCK = 512 * 1024
@@ -154,7 +155,7 @@ def _refuse_columns(names: Sequence[str], file: str, ignored: Sequence[str] | No
                 file=file,
                 column=columns[0][:40] or "''",
                 expected=HEADER,
-                received=f"{len(names):,} columns",
+                received=counted(len(names), "column"),
                 remedy=f"put the columns right{ignore if can_ignore else ''}",
             )
 
@@ -371,7 +372,7 @@ def _by_row(block: bytes, layout: _Layout, row: int) -> Batch:
     for number, line in enumerate(filter(None, block.split(b"\n")), row):
         cells = line.split(b",")
         if len(cells) != len(limits):
-            faults.append(Fault(number, None, RAGGED, f"{len(limits)} cells", f"{len(cells)} cells"))
+            faults.append(Fault(number, None, RAGGED, counted(len(limits), "cell"), counted(len(cells), "cell")))
             continue
         numbers = np.fromiter(map(spellings.__getitem__, cells), np.int16, len(cells))
         bad = np.flatnonzero(((numbers < 0) | (numbers > limits)) & is_read)

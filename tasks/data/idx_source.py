@@ -17,6 +17,7 @@ from tasks.data.digits import PIXELS, SIDE, Digits
 from tasks.data.streams import Probe, Stream
 from tasks.data.tables import BEGINNING, Batch, Place, Table, only_beginning, row_numbers, sorted_out
 from tasks.errors import DataError
+from tasks.words import counted
 
 IMAGES = b"\0\0\x08\x03"
 LABELS = b"\0\0\x08\x01"
@@ -81,7 +82,7 @@ def _batches(images: Stream, labels: Stream | None, place: Place) -> Iterator[Ba
                 raise DataError(
                     "images and labels do not belong together",
                     file=labels.name,
-                    expected=f"{count:,} labels",
+                    expected=counted(count, "label"),
                     received=f"{labels_count:,}",
                     remedy="put the two files of one set side by side",
                 )
@@ -97,7 +98,7 @@ def _places(images: Stream, step: int) -> list[Place]:
         header = pixels.tell()
         size = pixels.seek(0, os.SEEK_END) - header
     if size != count * PIXELS:
-        raise _wrong_length(images.name, count, PIXELS, f"{size:,} bytes")
+        raise _wrong_length(images.name, count, PIXELS, counted(size, "byte"))
     return [Place(row) for row in range(1, count + 1, step)] or [BEGINNING]
 
 
@@ -133,7 +134,7 @@ def _words(file: BinaryIO, magic: bytes, count: int, name: str) -> tuple[int, ..
             "the file ends in its header",
             file=name,
             expected=f"{4 + 4 * count} bytes",
-            received=f"{len(head)} bytes",
+            received=counted(len(head), "byte"),
             remedy="copy or download it again",
         )
     return struct.unpack(f">{count}I", head[4:])
@@ -157,7 +158,7 @@ def _body(file: BinaryIO, name: str, count: int, size: int, skipped: int) -> Ite
         wanted = min(BATCH, count - start) * size
         chunk = file.read(wanted)
         if len(chunk) < wanted:
-            raise _wrong_length(name, count, size, f"{start * size + len(chunk):,} bytes")
+            raise _wrong_length(name, count, size, counted(start * size + len(chunk), "byte"))
         yield chunk
     if file.read(1):
         raise _wrong_length(name, count, size, "more")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from tasks.errors import DataError
+from tasks.silence import silence
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -81,7 +82,8 @@ def _reduced(picture: "Image.Image") -> "Image.Image":
     """
     from PIL import Image
 
-    picture.load()
+    with silence() if picture.format == "TIFF" else contextlib.nullcontext():  # libtiff speaks of damage by itself
+        picture.load()
     factor = max(picture.size) // ENOUGH
     if factor < 2:
         return picture

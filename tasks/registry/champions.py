@@ -25,7 +25,15 @@ class Reign:
 def champion_package(store: Store) -> Artifact | None:
     """Return the package of the champion; None before the first. Raises: StoreError if it is gone."""
     decision = champion(store)
-    return store.get(decision.package) if decision else None
+    if decision is None:
+        return None
+    package = store.find(decision.package)
+    if package is None:
+        raise StoreError(
+            f"the champion's package is gone: {decision.package}",
+            remedy="put it back from a copy, or make another one champion by `digits promote ID`",
+        )
+    return package
 
 
 def package_of(store: Store, model: str) -> Artifact:
@@ -36,6 +44,9 @@ def package_of(store: Store, model: str) -> Artifact:
     if model == "champion":
         package = champion_package(store)
         if package is None:
+            if last := promotions(store)[-1:]:
+                remedy = f"write it again by `digits promote {last[0].package.partition('/')[2]}`"
+                raise StoreError("champion.json is gone", remedy=remedy)
             raise StoreError("there is no champion yet", remedy="make one with `digits run`")
         return package
     artifact = store.get(model)

@@ -1,7 +1,8 @@
 """The files of the registry: champion.json, the decision that made the champion, and promotions.jsonl, every decision.
 
 champion.json is replaced whole; the log only grows. The pointer is written first: a kill between the two is healed
-before the next decision, which finds the pointer's record missing from the log.
+before the next decision, which finds the pointer's record missing from the log; a pointer that is gone is written again
+from the log.
 """
 
 import contextlib
@@ -143,9 +144,11 @@ def deciding(store: Store) -> Iterator[None]:
         store.root.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     try:
-        present = champion(store)
-        if present and present not in promotions(store)[-1:]:
+        present, last = champion(store), promotions(store)[-1:]
+        if present and present not in last:
             _append(store, present)
+        elif not present and last and store.find(last[0].package):
+            _point(store, last[0])
         yield
     finally:
         lock.release()
@@ -154,9 +157,13 @@ def deciding(store: Store) -> Iterator[None]:
 def record(store: Store, decision: Decision) -> None:
     """Make a decision last; call it within `deciding`. Raises: StoreError if the folder cannot be written."""
     if decision.promoted:
-        with _writing(store), written_whole(store.root / POINTER) as file:
-            file.write(as_json(decision, indent=2) + b"\n")
+        _point(store, decision)
     _append(store, decision)
+
+
+def _point(store: Store, decision: Decision) -> None:
+    with _writing(store), written_whole(store.root / POINTER) as file:
+        file.write(as_json(decision, indent=2) + b"\n")
 
 
 def _append(store: Store, decision: Decision) -> None:

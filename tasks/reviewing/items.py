@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from tasks.data.digits import SIDE, column, view
 from tasks.errors import StoreError, UsageError
-from tasks.scoring.outputs import SCORES
+from tasks.scoring.outputs import published_files
 from tasks.scoring.scores import ScoresMetrics
 from tasks.store import Artifact, Store
 
@@ -71,10 +71,8 @@ def choose(store: Store, name: str | None) -> Artifact:
 
 def read(scores: Artifact) -> Items:
     """Read what there is to look at; a row takes about 0.9 kB of memory. Raises: StoreError if scores are damaged."""
-    names = sorted(name for name in scores.manifest().files if name.startswith(f"{SCORES}/"))
     tables, first = [], 0
-    for name in names:
-        path = scores.path / name
+    for path in published_files(scores):
         try:
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(ROWS, columns=COLUMNS, use_threads=False):

@@ -22,10 +22,12 @@ from tasks.scoring.picture_tables import is_picture, picture_table, promises_pic
 from tasks.settings import Settings
 from tasks.store import unwritable
 from tasks.store.drafts import new_draft, sweep
+from tasks.words import listed
 
 log = logging.getLogger(__name__)
 
 STANDARD_INPUT = "-"
+NAMED_FILES = 10  # in a line about files that are not read
 
 
 @contextlib.contextmanager
@@ -77,8 +79,8 @@ def tables_to_score(
             count = len(shown) + len(probes)
             pictures += shown
             picture_names += [_name(name, stream.base, count) for stream in shown]
-            for probe in probes:
-                log.warning("%s: not read: it is no picture", probe.stream.name)
+            if probes:
+                log.warning("not read, no pictures: %s", listed([probe.stream.name for probe in probes], NAMED_FILES))
         else:
             chosen = _to_score(tables_of(probes, name, ignored), name)
             tables += [replace(table, file=_name(name, _base(table.file), len(chosen))) for table in chosen]
@@ -165,12 +167,17 @@ def _spooled(folder: Path) -> Path:
             "standard input is closed", expected="a CSV from a pipe or a file", remedy="name a file, or give it one"
         )
     try:
-        with path.open("wb") as file, explained("standard input"):
-            while chunk := sys.stdin.buffer.read(BLOCK):
-                file.write(chunk)
+        with path.open("wb") as file:
+            file.writelines(_standard_input())
     except OSError as error:
         raise unwritable(folder, error) from error
     return path
+
+
+def _standard_input() -> Iterator[bytes]:
+    with explained("standard input"):
+        while chunk := sys.stdin.buffer.read(BLOCK):
+            yield chunk
 
 
 def _paths(name: str) -> list[Path]:

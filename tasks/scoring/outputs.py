@@ -25,6 +25,7 @@ from tasks.reports.sheets import Tile
 from tasks.scoring import shards
 from tasks.scoring.picture_tables import read_picture
 from tasks.scoring.shards import Job, Shard
+from tasks.store import Artifact
 from tasks.words import in_spreadsheet
 
 SCORES, SUBMISSION, REVIEW = "scores.parquet", "submission.csv", "review.csv"
@@ -60,9 +61,15 @@ def write_review(folder: Path) -> None:
         sheets.write(folder / REVIEW_SHEET, [_tile(*row) for row in least_sure])
 
 
-def answers(folder: Path) -> Iterator[tuple[Any, ...]]:
-    """Yield id, label, confidence and reason, as in `shards.COLUMNS`, of every row of the scores in a folder."""
-    return _rows(folder, ["id", "label", "confidence", "reason"])
+def published_files(scores: Artifact) -> list[Path]:
+    """Return the files of `scores.parquet`, in order. Raises: StoreError if one is not what was written."""
+    return [scores.file(name) for name in sorted(scores.manifest().files) if name.startswith(f"{SCORES}/")]
+
+
+def answers(scores: Artifact) -> Iterator[tuple[Any, ...]]:
+    """Return id, label, confidence and reason, as in `shards.COLUMNS`, of every row. Raises: as `published_files`."""
+    published_files(scores)
+    return _rows(scores.path, ["id", "label", "confidence", "reason"])
 
 
 def write_quarantine(folder: Path, job: Job, finished: Iterable[Shard]) -> None:

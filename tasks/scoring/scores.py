@@ -33,10 +33,12 @@ from tasks.scoring.shards import Job, Piece, Shard
 from tasks.scoring.writing import writing
 from tasks.store import Artifact, Draft, Store, sha256, unwritable
 from tasks.store.locks import try_lock
+from tasks.words import listed
 
 log = logging.getLogger(__name__)
 
 AUDITED = 2_000  # images, about, that are kept for an audit of the answers that nobody is to look at
+NAMED = 3  # inputs, in what scores are called
 MANY = 1_000_000  # rows, where nobody knows how many there are
 
 
@@ -236,7 +238,7 @@ def publish(store: Store, planned: Plan) -> Artifact:
             outputs.write_seen(draft.folder, job)
         return metrics
 
-    source = {"data": ", ".join(table.file for table in job.tables), "files": _files(job.tables)}
+    source = {"data": _title(job.tables), "files": _files(job.tables)}
     scores = store.make("scores", build, **planned.made_from, source=source, fresh=planned.fresh)
     shards.remove_shards(job)
     return scores
@@ -263,6 +265,12 @@ def carry_out(store: Store, planned: Plan, tell: Callable[[int], None] = lambda 
 def reference_of(package: Artifact) -> Profile:
     """Return the profile of what a package's model has learned from. Raises: StoreError if it is damaged."""
     return Profile.of_json(json.loads(package.file(PROFILE).read_text(encoding="utf-8")))
+
+
+def _title(tables: Iterable[Table]) -> str:
+    """Return what was scored, in words: the first tables, and of pictures the first."""
+    names = [name for table in tables for name in table.names or (table.file,)]
+    return listed(names, NAMED)
 
 
 def _files(tables: Iterable[Table]) -> list[dict[str, Any]]:

@@ -46,8 +46,10 @@ class Artifact:
         Raises: StoreError if the manifest cannot be read, or its metrics are not of that form.
         """
         content = json.dumps(self.metrics).encode()
-        what = "the metrics are not what was written"
-        return parsed(form, content, what, file=self.path / MANIFEST, remedy=REMEDY)
+        # They are what was written: the manifest's digest holds.
+        what = "another version of the program has made this, whose metrics have another form"
+        remedy = "run again what made it: this version makes its own"
+        return parsed(form, content, what, file=self.path / MANIFEST, remedy=remedy)
 
     def file(self, name: str) -> Path:
         """Return the path of one of its files, once its checksum has been found to hold.

@@ -1,14 +1,20 @@
 """The page of a run about its stages: whether there was work, and how far it is."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.server.events.schemas.automations import EventTrigger as ServerTrigger
+from prefect.server.events.schemas.events import ReceivedEvent
 
+from flows.operations.automations import _stalled
 from tasks import progress
-from tasks.stage import run_all, stage
+from tasks.stage import PROGRESS, PROGRESS_EVENT_EVERY, _ProgressArtifact, run_all, stage
 from tasks.store import Artifact, Draft, Store
+from tests.flows.operating import eventually
 
 
 def worked(store: Store, number: int) -> Artifact:
@@ -58,3 +64,19 @@ def test_each_run_of_a_stage_has_one_progress_artifact_that_ends_at_100_percent(
         artifacts = client.request("POST", "/artifacts/filter", json=filters).json()
     assert [(artifact["type"], artifact["data"]) for artifact in artifacts[-2:]] == [("progress", 100.0)] * 2
     assert all(artifact["task_run_id"] for artifact in artifacts)
+
+
+def test_a_run_that_gets_on_is_heard_of_by_what_would_end_it(
+    tmp_path: Path, prefect_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_ProgressArtifact, "emitted", -PROGRESS_EVENT_EVERY)
+    twice(tmp_path, 11, 1)
+    wanted = {"filter": {"event": {"name": [PROGRESS]}}}
+    with get_client(sync_client=True) as client:
+        assert eventually(lambda: client.request("POST", "/events/filter", json=wanted).json()["events"])
+        event = client.request("POST", "/events/filter", json=wanted).json()["events"][0]
+    received = ReceivedEvent.model_validate(event)
+    for flow_name, is_meant in (("twice", True), ("score", False)):
+        trigger = _stalled(flow_name, timedelta(hours=2)).trigger.model_dump()
+        assert ServerTrigger.model_validate(trigger).covers(received) == is_meant
+    assert PROGRESS in trigger["expect"]

@@ -9,6 +9,7 @@ from tasks.words import (
     flat,
     in_markdown,
     in_spreadsheet,
+    listed,
     moment,
     p_value,
     percent,
@@ -45,6 +46,10 @@ def test_durations_are_short(seconds: float, text: str) -> None:
 
 def test_counts_have_a_plural_and_thousands() -> None:
     assert [counted(1, "image"), counted(0, "image"), counted(2000, "image")] == ["1 image", "0 images", "2,000 images"]
+
+
+def test_of_many_names_some_are_listed() -> None:
+    assert [listed(["a", "b"], 2), listed([*"abc"], 2), listed([], 2)] == ["a, b", "a, b and 1 more", ""]
 
 
 @pytest.mark.parametrize(

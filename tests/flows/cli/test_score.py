@@ -246,6 +246,7 @@ def test_few_answers_are_said_and_no_share_of_them(home: Path) -> None:
     assert run.returncode == 0, run.stderr
     lines = run.stdout.splitlines()
     assert [re.fullmatch(r"(\d)  \d  [<>]?\d+\.\d\d %", line)[1] for line in lines[:3]] == ["1", "2", "3"]  # type: ignore[index]
+    assert lines[3] == "rows        3"
     assert re.search(r"^accuracy    \d of 3 with a label are right: too few for a share$", run.stdout, re.MULTILINE)
 
 

@@ -150,7 +150,7 @@ def test_first_bad_cell_of_a_row_is_the_one_reported(tmp_path: Path, rows: Rows)
     [
         (lambda row: row[:-1], "784 cells"),
         (lambda row: [*row, "0"], "786 cells"),
-        (lambda row: ["# a remark"], "1 cells"),
+        (lambda row: ["# a remark"], "1 cell"),
     ],
     ids=["short", "long", "remark"],
 )

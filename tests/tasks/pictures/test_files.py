@@ -224,6 +224,20 @@ def test_an_animation_is_refused(kind):
     assert "3 pictures" in refused(file)
 
 
+@pytest.mark.parametrize("compression", ["tiff_lzw", "group4", "jpeg"])
+def test_a_damaged_tiff_is_a_picture_or_a_line_and_libtiff_says_nothing(compression, capfd):
+    noise = Image.fromarray(np.random.default_rng(1).integers(0, 256, (90, 90), np.uint8))
+    content = bytearray(
+        a_file(noise.convert("1" if compression == "group4" else "L"), "TIFF", compression=compression).read()
+    )
+    begin, length = (Image.open(io.BytesIO(content)).tag_v2[tag][0] for tag in (273, 279))
+    middle = begin + length // 2
+    content[middle : middle + 60] = bytes(range(60, 0, -1))
+    with contextlib.suppress(DataError):
+        opened(io.BytesIO(content), "7.tif")
+    assert capfd.readouterr().err == ""
+
+
 def test_bytes_changed_at_random_give_a_picture_or_a_line():
     random = np.random.default_rng(1)
     for kind in ("PNG", "JPEG", "TIFF", "BMP", "WEBP"):

@@ -59,7 +59,9 @@ def test_a_damaged_pointer_is_told_with_the_way_out(store: Store) -> None:
 
 def test_a_champion_whose_package_is_gone_is_told(store: Store) -> None:
     registry.record(store, decision("abcd"))
-    with pytest.raises(StoreError, match="there is no artifact 'package/abcd'"):
+    with pytest.raises(
+        StoreError, match="the champion's package is gone: package/abcd; to go on, put it back from a copy"
+    ):
         registry.champion_package(store)
 
 
@@ -254,6 +256,24 @@ def test_a_champion_whose_package_is_gone_or_that_has_no_pointer_is_damage(
     (store.root / "champion.json").unlink()
     (fault,) = registry.damage(store)
     assert fault.startswith(f"champion.json: missing; the last champion was {packages[0].name}")
+
+
+def test_a_pointer_that_is_gone_is_told_and_written_again_before_the_next_decision(
+    store: Store, packages: list[Artifact]
+) -> None:
+    """Else a worse newcomer would be champion as the first."""
+    first = registry.appoint(store, packages[0])
+    registry.record(store, decision(packages[1].id, promoted=False))
+    (store.root / "champion.json").unlink()
+    remedy = f"champion.json is gone; to go on, write it again by `digits promote {packages[0].id}`"
+    with pytest.raises(StoreError, match=remedy):
+        registry.package_of(store, "champion")
+    with registry.deciding(store):
+        assert registry.champion(store) == first
+    (store.root / "champion.json").unlink()
+    store.remove(packages[0].path)
+    with registry.deciding(store):
+        assert registry.champion(store) is None, "its package is gone, too"
 
 
 def test_a_pointer_that_was_lost_and_written_again_is_one_reign_and_nothing_to_go_back_to(

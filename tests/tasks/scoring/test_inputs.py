@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tasks.data import digits
 from tasks.data.tables import Table
-from tasks.errors import DataError
+from tasks.errors import DataError, StoreError
+from tasks.scoring import picture_tables
 from tasks.scoring.inputs import spool_folder, survey, tables_to_score
 from tasks.settings import Settings
 from tests import making
@@ -124,6 +126,23 @@ def test_a_folder_without_files_is_told(tmp_path: Path) -> None:
     )
 
 
+def test_what_is_no_picture_and_whence_labels_come_is_told_once_of_all(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    picture_tables._tell_of_labels.cache_clear()
+    caplog.set_level("INFO")
+    for number in range(12):
+        (tmp_path / f"{number:02}.txt").write_text("a remark")
+        Image.fromarray(DIGITS.images[0]).save(tmp_path / f"7_{number}.png")
+    for _ in range(2):  # as with files of the inbox
+        tables(tmp_path, folder=tmp_path)
+    unread, labels, again = caplog.messages
+    assert unread.startswith(f"not read, no pictures: {tmp_path.name}/00.txt, {tmp_path.name}/01.txt, ")
+    assert unread.endswith(f"{tmp_path.name}/09.txt and 2 more")
+    assert labels.startswith("the right digits are taken from")
+    assert again == unread
+
+
 def test_standard_input_is_a_csv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = making.csv_text(making.csv_rows(UNLABELLED))
     for stdin in (text, gzip.compress(text)):
@@ -133,6 +152,15 @@ def test_standard_input_is_a_csv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             np.testing.assert_array_equal(images(table), DIGITS.images)
             assert table.file == "standard input"
         assert not folder.exists()
+
+
+def test_a_disk_too_full_for_standard_input_is_not_taken_for_a_damaged_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "standard-input.csv").symlink_to("/dev/full")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"pixel0")))
+    with pytest.raises(StoreError, match="the artifacts folder cannot be written; received No space left on device"):
+        tables_to_score(["-"], Settings(home=tmp_path), tmp_path)
 
 
 def test_empty_standard_input_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

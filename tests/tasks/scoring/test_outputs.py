@@ -3,11 +3,13 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from tasks.errors import StoreError
 from tasks.reports import sheets
 from tasks.scoring import outputs, scores
 from tasks.scoring.inputs import tables_to_score
@@ -16,6 +18,7 @@ from tasks.settings import Settings
 from tasks.store import Store
 from tests import making
 from tests.conftest import Chain
+from tests.tasks.reviewing.scored import scored
 
 
 def test_a_picture_whose_name_is_a_formula_is_shown_as_text(tmp_path: Path) -> None:
@@ -38,7 +41,8 @@ def test_of_many_large_pictures_a_hundred_are_shown_and_kept_small(
     tables = tables_to_score([str(tmp_path / "*.png")], Settings(home=tmp_path), tmp_path)
     drawn: list[sheets.Tile] = []
     monkeypatch.setattr(sheets, "write", lambda file, tiles: drawn.extend(tiles))
-    scores.carry_out(store, scores.plan(store, chain.package, tables, Options(show=True)))
+    published = scores.carry_out(store, scores.plan(store, chain.package, tables, Options(show=True)))
+    assert published.manifest().source["data"] == "0.png, 1.png, 10.png and 117 more"
     shown = [tile for tile in drawn if len(tile.pictures) == 2]
     assert len(shown) == 100
     assert sum(picture.nbytes for tile in shown for picture in tile.pictures) < 10e6, "450 MB, were they kept as read"
@@ -49,3 +53,15 @@ def test_to_show_rows_of_a_table_reads_none_of_them(chain: Chain, tmp_path: Path
     tables = tables_to_score([str(table)], Settings(home=tmp_path), tmp_path)
     job = scores.plan(store, chain.package, tables, Options(show=True)).job
     outputs.write_seen(tmp_path / "no-scores-here", job)
+
+
+def test_answers_are_shown_as_they_were_written_or_not_at_all(store: Store) -> None:
+    digits = making.digits(5)
+    published = scored(store, digits, digits.known_labels, np.full(5, 0.99))
+    assert [label for _, label, *_ in outputs.answers(published)] == digits.known_labels.tolist()
+    (part,) = (published.path / outputs.SCORES).iterdir()
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+    with pytest.raises(StoreError, match="the file is not what was written"):
+        outputs.answers(published)

@@ -249,6 +249,7 @@ def test_several_tables_are_told_apart_by_their_names(chain: Chain, tmp_path: Pa
     assert lines[1].startswith("a.csv:1,")
     assert lines[21].startswith("b.csv:1,")
     assert len(lines) == 51
+    assert published.manifest().source["data"] == "a.csv, b.csv"
 
 
 def write_with_bad_rows(path: Path) -> Path:
