@@ -16,10 +16,11 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import Field
 
-from flows.operations import notices
+from flows.operations import notices, pages
 from tasks import settings
 from tasks.data.tables import about_rows
 from tasks.errors import DigitsError, FetchError, StoreError
+from tasks.history import days
 from tasks.progress import rows_in_lines
 from tasks.registry import package_of
 from tasks.scoring import inbox, scores
@@ -95,6 +96,7 @@ def score_inbox(
         for outcome in outcomes:
             if outcome.scores:
                 sentences += notices.concerns(outcome.scores, outcome.claim.printable_name, max_quarantined)
+        sentences += slow_changes(store, outcomes)
         notices.of_inbox(sentences)
     if outcomes:
         create_markdown_artifact(
@@ -150,10 +152,26 @@ def score_file(store: Store, package: Artifact, claim: Claim, options: Options, 
     with spool_folder(store.root) as spool:
         tables = tables_to_score([str(claim.file)], settings.load(), spool)
         tell = rows_in_lines(about_rows(tables))
-        return scores.carry_out(store, scores.plan(store, package, tables, options, workers=workers), tell)
+        planned = scores.plan(store, package, tables, options, workers=workers, arrived=claim.arrived)
+        return scores.carry_out(store, planned, tell)
 
 
 score_file_stage = stage(score_file, run_name="{claim.printable_name}")
+
+
+def slow_changes(store: Store, outcomes: Sequence[Outcome]) -> list[str]:
+    """Bring the page of the history up to date; return in sentences the slow changes that were not there before."""
+    names = {outcome.scores.name for outcome in outcomes if outcome.scores}
+    if not names:
+        return []
+    try:
+        known = {(slow.measure, slow.package) for slow in days.changes_without(store, names)}
+        history = days.history(store)
+    except StoreError as error:
+        log.warning("the history is not up to date: %s", error)
+        return []
+    pages.of_history(history)
+    return [f"A slow change: {slow}." for slow in history.changes if (slow.measure, slow.package) not in known]
 
 
 def refusals(outcomes: Sequence[Outcome]) -> list[str]:

@@ -18,6 +18,7 @@ FLOORS = [
     ["flows.operations"],
     [f"tasks.{verb}" for verb in VERBS.split()],
     ["tasks.stage"],
+    ["tasks.history"],
     ["tasks.reviewing"],
     ["tasks.scoring", "tasks.registry"],
     ["tasks.reports", "tasks.models"],

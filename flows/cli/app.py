@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO, cast
 
 import typer
 
-from flows.cli import artifacts, draw, operations, registry, review
+from flows.cli import artifacts, draw, history, operations, registry, review
 from flows.cli.terminal import display
 from flows.operations.checks import check_training
 from tasks import settings
@@ -344,7 +344,7 @@ def recipes(
 
 
 for panel, commands in (
-    ("Score", (*review.COMMANDS, *draw.COMMANDS)),
+    ("Score", (*review.COMMANDS, *history.COMMANDS, *draw.COMMANDS)),
     ("Artifacts", artifacts.COMMANDS),
     ("Registry", registry.COMMANDS),
     ("Operations", operations.COMMANDS),

@@ -80,7 +80,7 @@ def diff(
     """Show where two models differ: parameters, data, metrics, and a picture of the images they disagree on."""
     from tasks.registry import difference
 
-    _check_picture(output, force)
+    check_new(output, ".png", force)
     differences = difference.between(open_store(), first, second)
     _display_difference(differences)
     print(_disagreements(differences))
@@ -97,9 +97,12 @@ def gc(
     ] = 30,
 ) -> None:
     """Remove what nothing refers to. Champions, past ones too, stay with everything that they were made from."""
+    from tasks.history import ledger
     from tasks.registry import garbage
 
     store = open_store()
+    if not dry_run:
+        ledger.read(store)  # what is known of scores outlives them
     collect = garbage.find if dry_run else garbage.remove
     count = freed = 0
     for item in collect(store, keep_days=keep_days):
@@ -195,13 +198,14 @@ def _sentence(decision: "Decision") -> str:
     return f"{decision.package} is the champion{before}: {decision.because}"
 
 
-def _check_picture(output: Path, force: bool) -> None:
-    """Check before the work that a picture can be written there. Raises: UsageError, StoreError."""
-    if output.suffix.lower() != ".png":
-        raise UsageError("this is no name of a picture", file=str(output), expected="one that ends in .png")
+def check_new(output: Path, ending: str, force: bool) -> None:
+    """Check before the work that a picture or page can be written there. Raises: UsageError, StoreError."""
+    if output.suffix.lower() != ending:
+        what = "picture" if ending == ".png" else "page"
+        raise UsageError(f"this is no name of a {what}", file=str(output), expected=f"one that ends in {ending}")
     if output.exists() and not force:
         raise UsageError(
-            "there is such a file already", file=str(output), remedy="name another by --output, or give --force"
+            "there is such a file already", file=str(output), remedy="name another, or overwrite it by --force"
         )
     if not output.absolute().parent.is_dir():
         raise StoreError("there is no such folder", file=str(output.parent), remedy="make it, or name another")

@@ -8,6 +8,8 @@ from prefect.artifacts import create_image_artifact, create_markdown_artifact
 from tasks.data.metrics import ValidationMetrics
 from tasks.judging.evaluation import Evaluation
 from tasks.registry import Decision
+from tasks.reports import history as page
+from tasks.reports.history import History
 from tasks.scoring.scores import ScoresMetrics
 from tasks.store import Artifact
 from tasks.words import counted, in_markdown, percent
@@ -59,6 +61,11 @@ def of_scores(scores: Artifact) -> None:
         f"Submission: `{scores.path / 'submission.csv'}`",
     ]
     _page("scores", scores.name, lines)
+
+
+def of_history(history: History) -> None:
+    """Show what scoring did, day by day; the last of these pages holds for all runs."""
+    create_markdown_artifact(page.markdown(history), key="history", description="What scoring did, day by day")
 
 
 def _page(key: str, name: str, lines: list[str]) -> None:

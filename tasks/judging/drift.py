@@ -166,6 +166,22 @@ def _counted(measured: Mapping[str, np.ndarray], answers: np.ndarray, passed_on:
     return Profile({name: tuple(np.bincount(bins[name], minlength=BINS[name]).tolist()) for name in BINS})
 
 
+def shifts(reference: Profile, observed: Profile) -> dict[str, float]:
+    """Return how far the mean of each aggregate lies from the reference's, in standard deviations of its images.
+
+    By it days can be compared: by chance alone it strays by 1/√n, and in both directions, as the PSI does not. Means
+    are those of bins. Without images there is none.
+    """
+    moved = {}
+    for aggregate in AGGREGATES if observed.images else ():
+        bins = np.arange(BINS[aggregate.name])
+        expected, received = (np.array(profile.counts[aggregate.name]) for profile in (reference, observed))
+        usual = np.average(bins, weights=expected)
+        spread = math.sqrt(np.average((bins - usual) ** 2, weights=expected))
+        moved[aggregate.name] = round(float(np.average(bins, weights=received) - usual) / (spread or 1), 5)
+    return moved
+
+
 def _weights() -> np.ndarray:
     """Return the weights that pixels are summed up by, float32 (7, 784): all, ring, x, y, xx, yy, xy.
 

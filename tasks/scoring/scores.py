@@ -12,7 +12,8 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -66,6 +67,7 @@ class Plan:
     """What is to be done: the job for those who score, and what its scores will be published as.
 
     places: where shards begin, as in `Survey`. workers: processes that score. by_shard: whether each shard is a piece.
+    arrived: when the file came that is scored, in seconds since 1970, where that is known.
     """
 
     job: Job
@@ -76,6 +78,7 @@ class Plan:
     places: dict[int, list[Place]]
     workers: int
     by_shard: bool
+    arrived: float | None = None
 
     def pieces(self) -> list[Piece]:
         """Divide what is left of the job. Raises: DataError."""
@@ -84,7 +87,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class DriftMetrics:
-    """The verdict of `Drift`, the reasons for it in words, and the PSI of each aggregate.
+    """The verdict of `Drift`, the reasons for it in words, and the PSI of each aggregate; shifts: as `drift.shifts`.
 
     As a text it is a line for a person.
     """
@@ -92,6 +95,7 @@ class DriftMetrics:
     verdict: Literal["none", "drifted", "too few to tell"]
     reasons: list[str]
     psi: dict[str, float]
+    shifts: dict[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return "; ".join([self.verdict, *self.reasons])
@@ -108,6 +112,7 @@ class ScoresMetrics:
     learned: rows whose image the model has learned from.
     accuracy, confusion: of the other rows whose label is known, the latter truth by answer, (10, 10); None where there
         are none.
+    passed_on: answers that the first reader has left to the main model; None where none was asked.
     """
 
     rows: int
@@ -120,6 +125,7 @@ class ScoresMetrics:
     drift: DriftMetrics
     accuracy: Accuracy | None
     confusion: list[list[int]] | None
+    passed_on: int | None = None
 
 
 def plan(
@@ -134,6 +140,7 @@ def plan(
     threads: int | None = None,
     by_shard: bool = False,
     fresh: bool = False,
+    arrived: float | None = None,
 ) -> Plan:
     """Plan how the tables are to be scored.
 
@@ -141,6 +148,7 @@ def plan(
     do not share the artifacts. workers: processes that score at the same time. threads: of each of them; None: as many
     as share this machine's cores. by_shard: whether each shard is to be a piece of its own, as it is where several
     processes score.
+    arrived: as in `Plan`.
     Raises: DataError; StoreError, also where the model is not what was packaged.
     """
     reference_of(package)  # what is wrong with it is to be known before the work
@@ -170,7 +178,7 @@ def plan(
         on_bad_row=options.on_bad_row,
         threads=threads or processes.threads_per_worker(workers),
     )
-    return Plan(job, package, options, made_from, fresh, surveyed.places, workers, by_shard)
+    return Plan(job, package, options, made_from, fresh, surveyed.places, workers, by_shard, arrived)
 
 
 def _shards_folder(store: Store, digest: str, shards_in: str | None) -> Path:
@@ -239,6 +247,8 @@ def publish(store: Store, planned: Plan) -> Artifact:
         return metrics
 
     source = {"data": _title(job.tables), "files": _files(job.tables)}
+    if planned.arrived:
+        source["arrived"] = datetime.fromtimestamp(planned.arrived, UTC).isoformat()
     scores = store.make("scores", build, **planned.made_from, source=source, fresh=planned.fresh)
     shards.remove_shards(job)
     return scores
@@ -302,7 +312,8 @@ def _link(file: Path, folder: Path) -> None:
 def _metrics(planned: Plan, finished: Sequence[Shard]) -> ScoresMetrics:
     confusion = np.sum([shard.confusion for shard in finished], axis=0)
     known, right = int(confusion.sum()), int(confusion.trace())
-    drift_metrics = _drift(planned.package, finished)
+    observed = sum((Profile.of_json(shard.observed) for shard in finished), drift.EMPTY)
+    drift_metrics = _drift(planned.package, observed)
     calibration = planned.package.measured(PackageMetrics).calibration_of(planned.options.cascade)
     pictures = any(table.names for table in planned.job.tables)
     is_expected = drift_metrics.verdict == "none" and not pictures
@@ -317,14 +328,15 @@ def _metrics(planned: Plan, finished: Sequence[Shard]) -> ScoresMetrics:
         drift=drift_metrics,
         accuracy=statistics.measure_accuracy(np.arange(known) < right) if known else None,
         confusion=confusion.tolist() if known else None,
+        passed_on=observed.counts[drift.PASSED_ON][1] if any(observed.counts[drift.PASSED_ON]) else None,
     )
 
 
-def _drift(package: Artifact, finished: Iterable[Shard]) -> DriftMetrics:
-    observed = sum((Profile.of_json(shard.observed) for shard in finished), drift.EMPTY)
-    verdict = drift.verdict(reference_of(package), observed)
+def _drift(package: Artifact, observed: Profile) -> DriftMetrics:
+    reference = reference_of(package)
+    verdict = drift.verdict(reference, observed)
     psi = {finding.name: round(finding.psi, 4) for finding in verdict.findings}
-    return DriftMetrics(verdict.verdict, verdict.reasons, psi)
+    return DriftMetrics(verdict.verdict, verdict.reasons, psi, drift.shifts(reference, observed))
 
 
 def _refuse_drift(metrics: DriftMetrics, on_drift: str) -> None:

@@ -40,12 +40,13 @@ class Artifact:
         """The metrics as they stand in the manifest, for what shows them; what works with them calls `measured`."""
         return self.manifest().metrics
 
-    def measured(self, form: type[T]) -> T:
+    def measured(self, form: type[T], manifest: Manifest | None = None) -> T:
         """Return the metrics as the dataclass `form`, the one that `Store.make` was given.
 
+        manifest: its own, where that is read already.
         Raises: StoreError if the manifest cannot be read, or its metrics are not of that form.
         """
-        content = json.dumps(self.metrics).encode()
+        content = json.dumps((manifest or self.manifest()).metrics).encode()
         # They are what was written: the manifest's digest holds.
         what = "another version of the program has made this, whose metrics have another form"
         remedy = "run again what made it: this version makes its own"

@@ -1,5 +1,6 @@
 """The flow of the inbox, against a real server: ten files of which three are bad, and a kill in the middle."""
 
+import re
 import shutil
 import signal
 import subprocess
@@ -10,13 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
-from flows.inbox import Outcome, outcome_table, refusals, settle
+from flows.inbox import Outcome, outcome_table, refusals, settle, slow_changes
 from tasks.errors import DataError
 from tasks.scoring.inbox import Claim, Inbox, claims
 from tasks.scoring.scores import Options
 from tasks.store import Artifact, Store
 from tests import making
 from tests.command import environment
+from tests.tasks.history import past
 
 PROGRAM = """
 import os, signal, sys
@@ -101,6 +103,11 @@ def test_a_run_shows_what_came_of_the_files_and_says_so_where_there_are_none(hom
     assert len(lines) == 4 + 10
     assert all(any(f"`{name}`" in line and "| outbox/g" in line for line in lines) for name in scores_of(home))
     assert len([line for line in lines if "| failed: b" in line]) == 3
+    (page,) = read(prefect_server, "artifacts/latest", artifacts={"key": {"any_": ["history"]}})
+    assert "- 210 rows of 7 files were answered from " in page["data"]
+    assert re.search(
+        r"\| \d\d\d\d-\d\d-\d\d \| 7 \| 210 \| .* \| [\d.]+\u00a0s \|", page["data"]
+    )  # its latency is known
     again = run(home, prefect_server)
     assert again.stdout.startswith("Nothing new("), again.stderr
 
@@ -137,6 +144,22 @@ def test_without_a_champion_nothing_is_taken_out_of_the_inbox(home: Path, prefec
     assert len(lying(home, "inbox")) == 10
     shutil.rmtree(home / "data" / "inbox")
     assert run(home, prefect_server).stdout.startswith("Nothing new(")  # and nobody is called every five minutes
+
+
+def test_a_slow_change_is_told_by_the_run_that_makes_it_and_by_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.operations.pages.of_history", lambda history: None)
+    store = Store(tmp_path / "artifacts")
+    claim = Claim(Inbox(tmp_path), "a.csv")
+    told = {}
+    for day in range(40):
+        scores = past.scored(store, day, review=30 if day < 35 else 90)
+        if sentences := slow_changes(store, [Outcome(claim, scores=scores)]):
+            told[day] = sentences
+    assert list(told) == [35]
+    assert told[35][0].startswith("A slow change: the share to review has risen from ")
+    assert slow_changes(store, [Outcome(claim, reason="bad")]) == []
 
 
 def test_refusals_are_told_in_sentences_with_the_reason_of_the_first(tmp_path: Path) -> None:
