@@ -62,6 +62,7 @@ def score_inbox(
     quiet: Annotated[float, Field(ge=0, le=3600)] = 10,
     workers: Annotated[int, Field(ge=1, le=256)] = 1,
     keep_days: Annotated[float, Field(gt=0)] | None = None,
+    beside: str | None = None,
 ) -> State[Any] | list[str]:
     """Score the files in `inbox/`: results to `outbox/`, the files to `done/`, bad ones to `failed/` with a reason.
 
@@ -73,6 +74,7 @@ def score_inbox(
         quiet: seconds for which a file has to be unchanged, lest it is still being written.
         workers: processes that score at the same time.
         keep_days: days after which a file in `done/` or `failed/` is removed; never if none are named.
+        beside: id of a second package, whose answers are kept as well.
     """
     config = settings.load()
     store = Store(config.artifacts, flow_run=flow_run.get_id())
@@ -89,8 +91,11 @@ def score_inbox(
                     continue
                 named, own_options = inbox.options_of(folders, model, options)
                 package = package_of(store, named)
+                second = package_of(store, beside) if beside else None
+                if second == package:  # it has become champion
+                    second = None
                 for claim in inbox.claims(folders, quiet):
-                    outcomes.append(settle(store, package, claim, own_options, workers))
+                    outcomes.append(settle(store, package, claim, own_options, workers, second))
     finally:
         sentences = refusals(outcomes)
         for outcome in outcomes:
@@ -121,13 +126,15 @@ def contained(troubles: list[Exception]) -> Iterator[None]:
         troubles.append(error)
 
 
-def settle(store: Store, package: Artifact, claim: Claim, options: Options, workers: int) -> Outcome:
+def settle(
+    store: Store, package: Artifact, claim: Claim, options: Options, workers: int, beside: Artifact | None = None
+) -> Outcome:
     """Bring one file to its end; what goes wrong with it does not keep the others waiting."""
     name = claim.printable_name
     try:
         claim.check_file()
         arrived = claim.arrived
-        answers = score_file_stage(store, package, claim, options, workers)
+        answers = score_file_stage(store, package, claim, options, workers, beside)
         claim.deliver(answers)
         metrics = answers.measured(ScoresMetrics)
         log.info("%s: %s rows to outbox/, %s to review", name, f"{metrics.rows:,}", f"{metrics.review:,}")
@@ -147,12 +154,14 @@ def settle(store: Store, package: Artifact, claim: Claim, options: Options, work
         return Outcome(claim, trouble=error)
 
 
-def score_file(store: Store, package: Artifact, claim: Claim, options: Options, workers: int) -> Artifact:
+def score_file(
+    store: Store, package: Artifact, claim: Claim, options: Options, workers: int, beside: Artifact | None
+) -> Artifact:
     """Score the rows of one file."""
     with spool_folder(store.root) as spool:
         tables = tables_to_score([str(claim.file)], settings.load(), spool)
         tell = rows_in_lines(about_rows(tables))
-        planned = scores.plan(store, package, tables, options, workers=workers, arrived=claim.arrived)
+        planned = scores.plan(store, package, tables, options, workers=workers, arrived=claim.arrived, beside=beside)
         return scores.carry_out(store, planned, tell)
 
 

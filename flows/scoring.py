@@ -32,6 +32,7 @@ def score(
     address: str | None = None,
     shards_in: str | None = None,
     ignore_columns: list[str] | None = None,
+    beside: str | None = None,
 ) -> Artifact:
     """Answer digits with the champion: a submission, probabilities, and what a person should look at.
 
@@ -46,17 +47,21 @@ def score(
         address: of the Dask cluster, tcp://…; a cluster of its own on this machine if none is named.
         shards_in: folder or address that all workers can reach, where shards are kept until all are done.
         ignore_columns: of CSVs, that are neither pixels nor label and are not read.
+        beside: id of a second package, whose answers are kept as well.
     """
     config = settings.load()
     store = Store(config.artifacts, flow_run=flow_run.get_id())
     if output:
         delivery.check_writable(output, force)
     package = package_of(store, model)
+    second = package_of(store, beside) if beside else None
     with spool_folder(store.root) as spool:
         tables = tables_to_score(inputs, config, spool, ignore_columns or [])
         on_dask = runner == "dask" or address is not None
         threads = 1 if on_dask else threads_per_worker(workers)  # Dask's own workers share the cores
-        planned = plan(store, package, tables, options, shards_in=shards_in, threads=threads, by_shard=True)
+        planned = plan(
+            store, package, tables, options, shards_in=shards_in, threads=threads, by_shard=True, beside=second
+        )
         with scores.alone(store, planned):
             if not scores.published(store, planned):
                 calls = [(planned.job, piece) for piece in planned.pieces()]

@@ -1,5 +1,8 @@
 """Stage 7, promote: the first package becomes champion, a later one only if it passes the gate (`gate.py`).
 
+Where it has answered beside the champion, what that came to is a check as well: it fails if people or labels say that
+the package was worse beyond noise (McNemar's test).
+
 Every decision is kept with its reasons; nothing is written into an artifact. A package in whose place a person has put
 another becomes champion again only by a person.
 """
@@ -7,6 +10,8 @@ another becomes champion again only by a person.
 import logging
 
 from tasks import registry
+from tasks.history import beside
+from tasks.judging.statistics import LEVEL
 from tasks.models.packaged import PackageMetrics
 from tasks.registry import Decision, gate
 from tasks.registry.gate import GateCheck, Verdict
@@ -37,7 +42,11 @@ def promote(store: Store, package: Artifact, prepared: Artifact) -> Decision:
 
 def _decide(store: Store, package: Artifact, prepared: Artifact, present: Decision | None) -> Decision:
     champion = registry.champion_package(store)
-    verdict = gate.judge(store, package, champion, prepared) if champion else gate.first(package, prepared)
+    if present and champion:
+        verdict = gate.judge(store, package, champion, prepared)
+        verdict = Verdict([*verdict.checks, *_beside(store, present, package)], verdict.evidence)
+    else:
+        verdict = gate.first(package, prepared)
     if replaced := registry.replaced(store, package.name):
         # The next run of the same recipe must not undo what a person has decided.
         against = f"a person has put {replaced.package} in its place ({replaced.because}); `digits promote` undoes it"
@@ -52,6 +61,15 @@ def _decide(store: Store, package: Artifact, prepared: Artifact, present: Decisi
         refitted=package.measured(PackageMetrics).refitted,
         reasons=verdict.reasons,
     )
+
+
+def _beside(store: Store, present: Decision, package: Artifact) -> list[GateCheck]:
+    """Return the check on what the package has answered beside the champion; none where it has answered nothing so."""
+    known = beside.of(store, present.package, package.name)
+    if not known:
+        return []
+    p = known.right.p_first_worse
+    return [GateCheck("beside", p >= LEVEL, str(known) if p >= LEVEL else f"{known}: worse beyond noise")]
 
 
 def _is_same(decision: Decision, past: Decision) -> bool:

@@ -181,6 +181,10 @@ def score(
         str | None, typer.Option("--output", "-o", help="Copy submission.csv to this path; - is standard output.")
     ] = None,
     model: Annotated[str, typer.Option(help="Score with the package of this id.")] = "champion",
+    beside: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Ask the package of this id as well, and keep what it answers differently."),
+    ] = None,
     review_below: Annotated[
         float, typer.Option(min=0, max=1, help="List digits of less confidence than this for a person to look at.")
     ] = 0.95,
@@ -237,10 +241,12 @@ def score(
         with _prefect():
             from flows.scoring import score as score_flow
 
-            published = score_flow(inputs, output, model, options, workers, force, runner, address, shards_in, ignored)
+            published = score_flow(
+                inputs, output, model, options, workers, force, runner, address, shards_in, ignored, beside
+            )
     else:
         _log_to_terminal()
-        published = _score_without_prefect(inputs, model, options, workers, shards_in, ignored)
+        published = _score_without_prefect(inputs, model, beside, options, workers, shards_in, ignored)
         if output:
             delivery.deliver(published, output)
     seconds = 0 if published.reused else time.perf_counter() - started
@@ -251,6 +257,7 @@ def score(
 def _score_without_prefect(
     inputs: Sequence[str],
     model: str,
+    beside: str | None,
     options: "Options",
     workers: int,
     shards_in: str | None,
@@ -266,10 +273,11 @@ def _score_without_prefect(
     config = settings.load()
     store = Store(config.artifacts)
     package = package_of(store, model)
+    second = package_of(store, beside) if beside else None
     with spool_folder(store.root) as spool:
         tables = tables_to_score(inputs, config, spool, ignored)
         with rows_progress(about_rows(tables)) as tell:
-            planned = scores.plan(store, package, tables, options, shards_in=shards_in, workers=workers)
+            planned = scores.plan(store, package, tables, options, shards_in=shards_in, workers=workers, beside=second)
             return scores.carry_out(store, planned, tell)
 
 

@@ -10,11 +10,12 @@ from flows.cli.terminal import age, display, percent
 from tasks import settings
 from tasks.errors import StoreError, UsageError
 from tasks.store import Artifact, Store
-from tasks.words import counted, moment
+from tasks.words import counted, moment, p_value
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from tasks.history.beside import Evidence
     from tasks.registry import Decision, PackageSummary, Reign
     from tasks.registry.difference import Difference
 
@@ -26,11 +27,23 @@ def models(
     history: Annotated[
         bool, typer.Option("--history", help="List every decision about the champion instead, and why.")
     ] = False,
+    beside: Annotated[
+        bool,
+        typer.Option("--beside", help="List instead what packages have answered beside others, and who was right."),
+    ] = False,
 ) -> None:
     """List the packages: recipe, data, accuracy, size, age, and when each was champion."""
     from tasks import registry
 
     store = open_store()
+    if beside:
+        from tasks.history.beside import evidence
+
+        known = evidence(store)
+        if not known:
+            raise StoreError("no package has answered beside another", remedy="score with `digits score … --beside ID`")
+        display(_beside_table(known))
+        return
     if history:
         decisions = registry.history(store)
         if not decisions:
@@ -49,13 +62,17 @@ def promote(
     ],
     because: Because = None,
 ) -> None:
-    """Make a package the champion, whatever the gate says of it."""
+    """Make a package the champion, whatever the gate says of it; show what it answered beside the present one."""
     from tasks import registry
+    from tasks.history import beside
 
     store = open_store()
     package = registry.package_of(store, package_id)
     before = registry.champion(store)
-    decision = registry.appoint(store, package, because)
+    known = beside.of(store, before.package, package.name) if before else None
+    decision = registry.appoint(store, package, because, str(known).replace("\u00a0", " ") if known else None)
+    if known:
+        print(f"{package.name}: {known}".replace("\u00a0", " "))
     if decision == before:
         print(f"{package.name} is the champion already{'; the reason is not written down' if because else ''}")
     else:
@@ -151,6 +168,28 @@ def _model_table(entries: "list[PackageSummary]") -> "Table":
             "–" if entry.size is None else naturalsize(entry.size),
             age(entry.created) if entry.created else "–",
             ", ".join(map(_reign, entry.reigns)),
+        )
+    return table
+
+
+def _beside_table(known: "list[Evidence]") -> "Table":
+    from rich.table import Table
+
+    columns = ("package", "beside", "since", "files", "rows", "differ", "read", "it right", "other right", "p")
+    table = Table(*columns, box=None, header_style="bold")
+    for pair in known:
+        right = pair.right
+        table.add_row(
+            pair.second.partition("/")[2],
+            pair.first.partition("/")[2],
+            moment(pair.since),
+            f"{pair.files:,}",
+            f"{pair.rows:,}",
+            f"{pair.differ:,} ({percent(pair.differ / pair.rows)})",
+            f"{pair.read:,}",
+            f"{right.only_first:,}",
+            f"{right.only_second:,}",
+            p_value(right.p),
         )
     return table
 

@@ -52,6 +52,7 @@ def score_summary(scores: Artifact, output: str | None, seconds: float) -> str:
         "learned": _learned(metrics),
         "accuracy": _known(metrics),
         "review": _review(metrics),
+        "beside": _beside(metrics),
         "drift": str(metrics.drift),
         "submission": str(scores.path / "submission.csv") if output in (None, "-") else str(output),
         "scores": str(scores.path),
@@ -138,6 +139,17 @@ def _learned(metrics: "ScoresMetrics") -> str | None:
     return (
         f"{metrics.learned:,} ({share}) of the images, which the model has learned from: no accuracy is given of these"
     )
+
+
+def _beside(metrics: "ScoresMetrics") -> str | None:
+    """Return on how many rows a second package differs, and who is right where that is known."""
+    if not (beside := metrics.beside):
+        return None
+    share = f" ({percent(beside.differ / metrics.rows)})" if metrics.rows else ""
+    line = f"{beside.package} answers {beside.differ:,}{share} differently{', in beside.png' if beside.differ else ''}"
+    if not metrics.accuracy:
+        return line
+    return f"{line}; of those with a label it alone reads {beside.only_second:,} right, the other {beside.only_first:,}"
 
 
 def _known(metrics: "ScoresMetrics") -> str | None:

@@ -109,8 +109,9 @@ def _check_parameters(flow: Any, parameters: dict[str, Any]) -> None:
     flow.validate_parameters(parameters)
     names = [parameters["recipe"]] if "recipe" in parameters else parameters.get("names")
     check_training(parameters.get("data", "sample"), names, parameters.get("changes"))
-    if parameters.get("model", "champion") != "champion":
-        package_of(Store(settings.load().artifacts), parameters["model"])
+    for name in ("model", "beside"):
+        if parameters.get(name) not in (None, "champion"):
+            package_of(Store(settings.load().artifacts), parameters[name])
 
 
 def _schedule(entry: dict[str, Any]) -> "Schedule":

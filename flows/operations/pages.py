@@ -54,6 +54,7 @@ def of_scores(scores: Artifact) -> None:
         "",
         f"Drift: {in_markdown(str(metrics.drift))}",
         "",
+        *([f"`{beside.package}` answers {beside.differ:,} differently", ""] if (beside := metrics.beside) else []),
         "| digit | rows |",
         "| --- | --: |",
         *(f"| {label} | {count:,} |" for label, count in enumerate(metrics.class_counts)),

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.errors import StoreError
 from tasks.reviewing.publishing import ReviewMetrics
-from tasks.scoring.scores import ScoresMetrics
+from tasks.scoring.scores import Beside, ScoresMetrics
 from tasks.store import Artifact, Manifest, Store, unwritable
 from tasks.store.files import written_whole
 
@@ -44,6 +45,10 @@ SCHEMA = pa.schema(
         ("changed", pa.int64()),
         ("audited", pa.int64()),
         ("audited_right", pa.int64()),
+        ("beside", pa.string()),
+        ("differ", pa.int64()),
+        ("only_first", pa.int64()),
+        ("only_second", pa.int64()),
     ]
 )
 
@@ -59,6 +64,8 @@ class Line:
     latency: seconds from the file's arrival in the inbox to its scores; None of any other.
     read, changed: rows that people have decided on, and to what the model had not said. audited, audited_right: of
     these, such as were drawn at random of those that the model was sure of, and where it was right.
+    beside: name of the second package, or nothing. differ, only_first, only_second: as in `Beside`, of scores by
+    labels, of reviews by people.
     """
 
     name: str
@@ -79,6 +86,10 @@ class Line:
     changed: int = 0
     audited: int = 0
     audited_right: int = 0
+    beside: str = ""
+    differ: int = 0
+    only_first: int = 0
+    only_second: int = 0
 
 
 def read(store: Store) -> list[Line]:
@@ -149,6 +160,7 @@ def _line_of_scores(artifact: Artifact, manifest: Manifest) -> Line:
         labelled=accuracy.images if accuracy else 0,
         right=round(accuracy.accuracy * accuracy.images) if accuracy else 0,
         latency=max(0.0, waited.total_seconds()) if waited else None,
+        **_of_beside(metrics.beside),
     )
 
 
@@ -163,4 +175,12 @@ def _line_of_review(artifact: Artifact, manifest: Manifest) -> Line:
         changed=metrics.changed,
         audited=audited.images if audited else 0,
         audited_right=round(audited.accuracy * audited.images) if audited else 0,
+        **_of_beside(metrics.beside),
     )
+
+
+def _of_beside(beside: Beside | None) -> dict[str, Any]:
+    if not beside:
+        return {}
+    fields_of = asdict(beside)
+    return {"beside": fields_of.pop("package"), **fields_of}

@@ -4,6 +4,7 @@ Mostly the gate decides (`gate.py`); a person may as well: `appoint` makes any p
 before.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
 from typing import Literal
@@ -56,16 +57,19 @@ def package_of(store: Store, model: str) -> Artifact:
     return artifact
 
 
-def appoint(store: Store, package: Artifact, because: str | None = None) -> Decision:
+def appoint(store: Store, package: Artifact, because: str | None = None, evidence: str | None = None) -> Decision:
     """Make a package champion because a person says so; where it is that already, nothing changes.
 
+    evidence: what was known of it from answering beside the champion, to be kept with the reason.
     Raises: StoreError if the package is not what was written.
     """
     with deciding(store):
         present = champion(store)
         if present and present.package == package.name:
             return present
-        return _install(store, package, present, because or "a person has decided so", "person")
+        because = because or "a person has decided so"
+        reasons = [f"because: {because}", f"beside: {evidence}"] if evidence else []
+        return _install(store, package, present, because, "person", reasons)
 
 
 def roll_back(store: Store, because: str | None = None) -> Decision:
@@ -126,7 +130,12 @@ def _before(store: Store) -> str | None:
 
 
 def _install(
-    store: Store, package: Artifact, present: Decision | None, because: str, by: Literal["person", "rollback"]
+    store: Store,
+    package: Artifact,
+    present: Decision | None,
+    because: str,
+    by: Literal["person", "rollback"],
+    reasons: Sequence[str] = (),
 ) -> Decision:
     faults = damage(package)
     if faults:
@@ -142,6 +151,7 @@ def _install(
         evidence={},
         decided=now(),
         refitted=package.measured(PackageMetrics).refitted,
+        reasons=list(reasons),
         by=by,
     )
     record(store, decision)

@@ -15,6 +15,7 @@ from tasks.data.digits import SIDE, column, view
 from tasks.errors import StoreError, UsageError
 from tasks.scoring.outputs import published_files
 from tasks.scoring.scores import ScoresMetrics
+from tasks.scoring.shards import BESIDE
 from tasks.store import Artifact, Store
 
 UNREAD = 255  # as label: the model gave no answer
@@ -28,6 +29,8 @@ class Items:
 
     rows: int64 (n,), from 0. labels: uint8 (n,), the model's answer, UNREAD where it gave none. confidence: float32
     (n,), 0–1. review: bool (n,), whether a person should look; the others are there for an audit.
+    beside: uint8 (n,), a second package's answer, UNREAD where it gave none; a person should look as well where it is
+    another one, but for those that are there for an audit, which stays a fair sample of all others.
     images: uint8 (n, 28, 28). ids, reasons: an Arrow array each, the latter null where the model was asked.
     """
 
@@ -35,6 +38,7 @@ class Items:
     labels: np.ndarray
     confidence: np.ndarray
     review: np.ndarray
+    beside: np.ndarray
     images: np.ndarray
     ids: pa.ChunkedArray
     reasons: pa.ChunkedArray
@@ -72,12 +76,15 @@ def choose(store: Store, name: str | None) -> Artifact:
 def read(scores: Artifact) -> Items:
     """Read what there is to look at; a row takes about 0.9 kB of memory. Raises: StoreError if scores are damaged."""
     tables, first = [], 0
+    columns = [*COLUMNS, *(name for name, _ in BESIDE if scores.measured(ScoresMetrics).beside)]
     for path in published_files(scores):
         try:
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(ROWS, columns=COLUMNS, use_threads=False):
+                for batch in file.iter_batches(ROWS, columns=columns, use_threads=False):
                     numbered = batch.append_column("row", column(np.arange(first, first + len(batch)), pa.int64()))
                     shown = pc.or_(batch.column("review"), batch.column("image").is_valid())
+                    if columns != COLUMNS:
+                        shown = pc.or_(shown, batch.column("beside_image").is_valid())
                     tables.append(pa.Table.from_batches([numbered.filter(shown)]))
                     first += len(batch)
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
@@ -94,12 +101,17 @@ def read(scores: Artifact) -> Items:
     # Not fill_null: a scalar of Arrow's imports pandas.
     unread = column(np.full(len(table), UNREAD, np.uint8), pa.uint8())
     unsure = column(np.zeros(len(table), np.float32), pa.float32())
+    beside, images, review = pa.chunked_array([unread]), table["image"], table["review"]
+    if columns != COLUMNS:
+        beside = pc.coalesce(table["beside"], unread)
+        images, review = pc.coalesce(images, table["beside_image"]), pc.or_(review, images.is_null())
     return Items(
         rows=_numbers(table["row"], np.int64),
         labels=_numbers(pc.coalesce(table["label"], unread), np.uint8),
         confidence=_numbers(pc.coalesce(table["confidence"], unsure), np.float32),
-        review=_numbers(table["review"].cast(pa.uint8()), np.uint8).astype(bool),
-        images=_numbers(table["image"], np.dtype((np.uint8, (SIDE, SIDE)))),
+        review=_numbers(review.cast(pa.uint8()), np.uint8).astype(bool),
+        beside=_numbers(beside, np.uint8),
+        images=_numbers(images, np.dtype((np.uint8, (SIDE, SIDE)))),
         ids=table["id"],
         reasons=table["reason"],
     )

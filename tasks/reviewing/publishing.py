@@ -9,7 +9,7 @@ import csv
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,17 +17,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.data.digits import PIXELS, column, texts
+from tasks.data.digits import PIXELS, column, fingerprints, texts
 from tasks.errors import UsageError
 from tasks.judging.calibration import Expected
 from tasks.judging.statistics import Accuracy, measure_accuracy
+from tasks.models.packaged import LEARNED
 from tasks.reports import html
 from tasks.reviewing.answers import NO_DIGIT, Agreement, Entry, Log, agreement, decided, readers
 from tasks.reviewing.corrections import CORRECTIONS, SCHEMA
 from tasks.reviewing.items import UNREAD, Items
 from tasks.scoring import delivery, inbox
 from tasks.scoring.outputs import SUBMISSION
-from tasks.scoring.scores import ScoresMetrics
+from tasks.scoring.scores import Beside, ScoresMetrics
 from tasks.store import Artifact, Draft, Store
 from tasks.store.provenance import commit, versions
 from tasks.words import counted, percent
@@ -45,6 +46,7 @@ class ReviewMetrics:
     which two people differ, where the model's answer stays. reviewers: answers by name.
     audited: the model's accuracy on rows that were not to be reviewed, drawn at random; None without an audit.
     promised: as in `ScoresMetrics.expected`.
+    beside: as in `ScoresMetrics`, of the rows that people have decided on; None without a second package.
     """
 
     rows: int
@@ -57,6 +59,7 @@ class ReviewMetrics:
     agreement: Agreement | None
     audited: Accuracy | None
     promised: Expected | None
+    beside: Beside | None = None
 
 
 def publish(store: Store, scores: Artifact, items: Items, log: Log) -> Artifact:
@@ -76,7 +79,7 @@ def publish(store: Store, scores: Artifact, items: Items, log: Log) -> Artifact:
         )
 
     def build(draft: Draft) -> ReviewMetrics:
-        metrics = _metrics(scores, items, log, chosen)
+        metrics = replace(_metrics(scores, items, log, chosen), beside=_beside(store, scores, items, chosen))
         _write_submission(scores.file(SUBMISSION), draft.folder / SUBMISSION, {entry.row: entry for _, entry in chosen})
         pq.write_table(_corrections(items, chosen), draft.folder / CORRECTIONS, compression="zstd")
         (draft.folder / PAGE).write_text(_page(scores, items, chosen, metrics), encoding="utf-8")
@@ -103,7 +106,7 @@ def _metrics(scores: Artifact, items: Items, log: Log, chosen: list[tuple[int, E
     known = {row: log.readings[row] for row in items.rows.tolist() if row in log.readings}
     return ReviewMetrics(
         rows=scored.rows,
-        to_review=scored.review,
+        to_review=int(items.review.sum()),
         read=len(chosen),
         changed=sum(not value for value in right.values()),
         no_digit=sum(entry.answer == NO_DIGIT for _, entry in chosen),
@@ -112,6 +115,26 @@ def _metrics(scores: Artifact, items: Items, log: Log, chosen: list[tuple[int, E
         agreement=agreement(known),
         audited=measure_accuracy(audited) if len(audited) else None,
         promised=scored.expected,
+    )
+
+
+def _beside(store: Store, scores: Artifact, items: Items, chosen: list[tuple[int, Entry]]) -> Beside | None:
+    """Count who is right where two packages differ, by people; not of images that either of them has learned from."""
+    beside = scores.measured(ScoresMetrics).beside
+    if not beside:
+        return None
+    indices = np.array([index for index, _ in chosen])
+    packages = [store.find(name) for name in (scores.manifest().inputs[0], beside.package)]
+    learned = [np.load(package.file(LEARNED)) for package in packages if package]
+    new = ~np.isin(fingerprints(items.images[indices]), np.concatenate([*learned, np.empty(0, np.uint64)]))
+    first, second = items.labels[indices], items.beside[indices]
+    truth = np.array([entry.answer for _, entry in chosen])
+    counted_rows = new & (first != second) & (first != UNREAD)
+    return Beside(
+        beside.package,
+        differ=int(counted_rows.sum()),
+        only_first=int((counted_rows & (first.astype(str) == truth)).sum()),
+        only_second=int((counted_rows & (second.astype(str) == truth)).sum()),
     )
 
 
@@ -185,6 +208,11 @@ def findings(metrics: ReviewMetrics) -> list[str]:
         kappa = "" if measured.kappa is None else f", Cohen's kappa {measured.kappa:.3f}"
         share = percent(measured.agreed / measured.images)
         sentences.append(f"Of {counted(measured.images, 'image')} that two have read they agree on {share}{kappa}.")
+    if (beside := metrics.beside) and beside.differ:
+        sentences.append(
+            f"Of these {beside.package} had answered {beside.differ:,} otherwise: it alone was right on "
+            f"{beside.only_second:,}, the model of the scores alone on {beside.only_first:,}."
+        )
     if metrics.audited:
         sentences += _audit(metrics.audited, metrics.promised)
     return sentences

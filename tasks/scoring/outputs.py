@@ -3,12 +3,14 @@
 scores.parquet    a folder with a file a shard: what everything else is written from
 submission.csv    in Kaggle's format
 review.csv        what a person should look at, the least sure of it also as pictures in review.png
+beside.png        where a second package answers too: the first pictures that the two answer differently
 quarantine.csv    the rows that were set aside, where there are any
 seen.png          on demand: the first pictures that came in, beside what the model saw
 """
 
 import csv
 import heapq
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -29,7 +31,7 @@ from tasks.store import Artifact
 from tasks.words import in_spreadsheet
 
 SCORES, SUBMISSION, REVIEW = "scores.parquet", "submission.csv", "review.csv"
-QUARANTINE, REVIEW_SHEET, SEEN_SHEET = "quarantine.csv", "review.png", "seen.png"
+QUARANTINE, REVIEW_SHEET, SEEN_SHEET, BESIDE_SHEET = "quarantine.csv", "review.png", "seen.png", "beside.png"
 ROWS = 10_000  # that are in memory at once
 SHOWN = 100  # images on a sheet
 
@@ -59,6 +61,22 @@ def write_review(folder: Path) -> None:
     least_sure = heapq.nsmallest(SHOWN, rows, key=lambda row: row[2] or 0.0)
     if least_sure:
         sheets.write(folder / REVIEW_SHEET, [_tile(*row) for row in least_sure])
+
+
+def write_beside(folder: Path) -> None:
+    """Draw the first pictures that the second package answers differently, with both answers, the second's last."""
+    rows = _rows(folder, ["id", "label", "confidence", "beside", "beside_confidence", "beside_image"])
+    differing = itertools.islice((row for row in rows if row[-1] is not None), SHOWN)
+    tiles = [
+        Tile(
+            [np.frombuffer(image, np.uint8).reshape(SIDE, SIDE)],
+            str(name),
+            f"{label}, {sure:.0%}; {other}, {other_sure:.0%}",
+        )
+        for name, label, sure, other, other_sure, image in differing
+    ]
+    if tiles:
+        sheets.write(folder / BESIDE_SHEET, tiles)
 
 
 def published_files(scores: Artifact) -> list[Path]:

@@ -22,7 +22,7 @@ from annotated_types import Interval
 
 from tasks.data.addresses import expanded, is_remote
 from tasks.data.tables import Place, Table, about_rows
-from tasks.errors import DriftError, StoreError
+from tasks.errors import DriftError, StoreError, UsageError
 from tasks.judging import drift, statistics
 from tasks.judging.calibration import Expected
 from tasks.judging.drift import Profile
@@ -102,6 +102,20 @@ class DriftMetrics:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What a second package answered. package: its name. differ: rows to which it gave another answer.
+
+    only_first, only_second: of these, as far as the truth is known and neither has learned from the image, those that
+    only the package of the scores and that only the second reads right.
+    """
+
+    package: str
+    differ: int
+    only_first: int
+    only_second: int
+
+
+@dataclass(frozen=True)
 class ScoresMetrics:
     """What is known of scores as a whole.
 
@@ -113,6 +127,7 @@ class ScoresMetrics:
     accuracy, confusion: of the other rows whose label is known, the latter truth by answer, (10, 10); None where there
         are none.
     passed_on: answers that the first reader has left to the main model; None where none was asked.
+    beside: None without a second package.
     """
 
     rows: int
@@ -126,6 +141,7 @@ class ScoresMetrics:
     accuracy: Accuracy | None
     confusion: list[list[int]] | None
     passed_on: int | None = None
+    beside: Beside | None = None
 
 
 def plan(
@@ -141,6 +157,7 @@ def plan(
     by_shard: bool = False,
     fresh: bool = False,
     arrived: float | None = None,
+    beside: Artifact | None = None,
 ) -> Plan:
     """Plan how the tables are to be scored.
 
@@ -148,9 +165,11 @@ def plan(
     do not share the artifacts. workers: processes that score at the same time. threads: of each of them; None: as many
     as share this machine's cores. by_shard: whether each shard is to be a piece of its own, as it is where several
     processes score.
-    arrived: as in `Plan`.
-    Raises: DataError; StoreError, also where the model is not what was packaged.
+    arrived: as in `Plan`. beside: a second package, whose answers are kept, too.
+    Raises: DataError; StoreError, also where the model is not what was packaged; UsageError if the two are the same.
     """
+    if beside == package:
+        raise UsageError("both packages are the same", received=package.name, remedy="name another beside it")
     reference_of(package)  # what is wrong with it is to be known before the work
     # Whether drift stops a run decides no score.
     parameters = {name: value for name, value in asdict(options).items() if name != "on_drift"}
@@ -160,7 +179,9 @@ def plan(
     by_shard = by_shard or workers > 1
     surveyed = survey(tables, options.shard_rows if by_shard else None)
     parameters["content"] = surveyed.digest
-    inputs = [package, *taken_from]
+    if beside:
+        parameters["beside"] = beside.name
+    inputs = [package, *taken_from, *([beside] if beside else [])]
     made_from: dict[str, Any] = {"code": __name__, "parameters": parameters, "inputs": inputs}
     planned = store.planned("scores", **made_from)
     digest = planned if isinstance(planned, str) else planned.id
@@ -177,6 +198,8 @@ def plan(
         audit_share=min(1.0, AUDITED / max(1, about_rows(tables) or MANY)),
         on_bad_row=options.on_bad_row,
         threads=threads or processes.threads_per_worker(workers),
+        beside=models_of(beside, form, cascade=cascade) if beside else None,
+        beside_learned=np.load(beside.file(LEARNED)).tobytes() if beside else b"",
     )
     return Plan(job, package, options, made_from, fresh, surveyed.places, workers, by_shard, arrived)
 
@@ -241,6 +264,8 @@ def publish(store: Store, planned: Plan) -> Artifact:
             _take(job, shard, folder)
         outputs.write_submission(draft.folder, options.probabilities)
         outputs.write_review(draft.folder)
+        if job.beside:
+            outputs.write_beside(draft.folder)
         outputs.write_quarantine(draft.folder, job, finished)
         if options.show:
             outputs.write_seen(draft.folder, job)
@@ -328,7 +353,17 @@ def _metrics(planned: Plan, finished: Sequence[Shard]) -> ScoresMetrics:
         drift=drift_metrics,
         accuracy=statistics.measure_accuracy(np.arange(known) < right) if known else None,
         confusion=confusion.tolist() if known else None,
+        beside=_beside(planned, finished),
         passed_on=observed.counts[drift.PASSED_ON][1] if any(observed.counts[drift.PASSED_ON]) else None,
+    )
+
+
+def _beside(planned: Plan, finished: Sequence[Shard]) -> Beside | None:
+    if not planned.job.beside:
+        return None
+    return Beside(
+        planned.made_from["parameters"]["beside"],
+        *(sum(counts) for counts in zip(*(shard.beside for shard in finished), strict=True)),
     )
 
 

@@ -47,8 +47,8 @@ COLUMNS = [
     ("probabilities", pa.list_(pa.float32(), CLASSES)),
     ("image", pa.binary(PIXELS)),
 ]
-NUMBERED = pa.schema([("id", pa.int64()), *COLUMNS])
-NAMED = pa.schema([("id", pa.string()), *COLUMNS])
+# Of a second package: null where the first has no answer. beside_image: of those that the two answer differently.
+BESIDE = [("beside", pa.uint8()), ("beside_confidence", pa.float32()), ("beside_image", pa.binary(PIXELS))]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class Job:
     audit_share: of the rows, whose images are kept for an audit; by their fingerprints, the same in every shard.
     review_below: the confidence below which a person should look. on_bad_row: `stop`, or `quarantine` to set it aside
     and go on. threads: of the models, in each process.
+    beside: what answers of a second package, None without one. beside_learned: as `learned`, of that one.
     """
 
     digest: str
@@ -77,11 +78,19 @@ class Job:
     audit_share: float
     on_bad_row: Literal["stop", "quarantine"] = "stop"
     threads: int = 1
+    beside: Models | None = None
+    beside_learned: bytes = b""
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether its rows have their number as id, as in a submission to Kaggle: those of a single table."""
+        return len(self.tables) == 1 and not self.tables[0].names
 
     @property
     def schema(self) -> pa.Schema:
-        """The columns of its shards. Rows of a single table have their number as id, as in a submission to Kaggle."""
-        return NUMBERED if len(self.tables) == 1 and not self.tables[0].names else NAMED
+        """The columns of its shards."""
+        of_id = ("id", pa.int64() if self.is_numbered else pa.string())
+        return pa.schema([of_id, *COLUMNS, *(BESIDE if self.beside else [])])
 
 
 @dataclass(frozen=True)
@@ -109,6 +118,8 @@ class Shard:
     rows: scored, `review` of them to be looked at, and `learned` of them images that the model has learned from.
     classes: answers by class, (10,). confusion: truth by answer, (10, 10), of the others whose truth is known.
     observed: what drift is judged by, as `drift.Profile` writes it. faults: the rows that were set aside.
+    beside: answers that are another of the second package, and of these, where the truth is known and neither has
+    learned from the image, those that only the first and only the second reads right, (3,); zeros without one.
     """
 
     digest: str
@@ -124,6 +135,7 @@ class Shard:
     confusion: list[list[int]]
     observed: dict[str, Any]
     faults: list[Fault]
+    beside: list[int]
 
 
 def pieces(job: Job, known_places: Mapping[int, list[Place]], by_shard: bool) -> list[Piece]:
@@ -224,7 +236,7 @@ def score_piece(job: Job, piece: Piece, tell: Callable[[int], None] = lambda row
 def ids(job: Job, table_index: int, rows: np.ndarray) -> pa.Array:
     """Return the ids that rows of a table have in the scores. rows: int (n,), from 1."""
     source = job.tables[table_index]
-    if job.schema is NUMBERED:
+    if job.is_numbered:
         return column(rows.astype(np.int64), pa.int64())
     if source.names:
         return texts([source.names[row - 1] for row in rows.tolist()])
@@ -287,6 +299,17 @@ def _answers(job: Job, table_index: int, batch: Batch, sums: "_Sums") -> pa.Tabl
         "probabilities": pa.FixedSizeListArray.from_arrays(column(probabilities.ravel(), pa.float32()), CLASSES),
         "image": column(digits.images, pa.binary(PIXELS), ~review & (marks >= job.audit_share * 2.0**64)),
     }
+    if job.beside:
+        others = softmax(_local.beside.answer(digits.images)[0])
+        other_labels = others.argmax(axis=1).astype(np.uint8)
+        differs = ~unanswered & (other_labels != labels)
+        new_to_both = ~learned & ~np.isin(marks, np.frombuffer(job.beside_learned, np.uint64))
+        sums.add_beside(batch, labels, other_labels, differs, new_to_both)
+        columns |= {
+            "beside": column(other_labels, pa.uint8(), unanswered),
+            "beside_confidence": column(others.max(axis=1), pa.float32(), unanswered),
+            "beside_image": column(digits.images, pa.binary(PIXELS), ~differs),
+        }
     return pa.table(columns, schema=job.schema)
 
 
@@ -316,6 +339,7 @@ class _Sums:
         self._confusion = np.zeros((CLASSES, CLASSES), int)
         self._observed = drift.EMPTY
         self._faults: list[Fault] = []
+        self._beside = np.zeros(3, int)
 
     def add(
         self,
@@ -343,6 +367,15 @@ class _Sums:
         self._observed += drift.measure(digits.images[answered], labels[answered], confidence[answered], passed_on)
         self._faults += batch.faults
 
+    def add_beside(
+        self, batch: Batch, labels: np.ndarray, others: np.ndarray, differs: np.ndarray, new_to_both: np.ndarray
+    ) -> None:
+        """Count what a second package answers. labels, others: uint8 (n,). differs, new_to_both: bool (n,)."""
+        self._beside[0] += differs.sum()
+        if batch.digits.labels is not None:
+            judged = differs & new_to_both
+            self._beside[1:] += [(judged & (answers == batch.digits.labels)).sum() for answers in (labels, others)]
+
     def fields(self) -> dict[str, Any]:
         """Return the fields of `Shard` that are sums."""
         return {
@@ -353,6 +386,7 @@ class _Sums:
             "confusion": self._confusion.tolist(),
             "observed": self._observed.as_json(),
             "faults": self._faults,
+            "beside": self._beside.tolist(),
         }
 
 
@@ -364,6 +398,7 @@ def _engine(job: Job) -> Engine:
     if getattr(_local, "digest", None) != job.digest:
         _local.engine = Engine(job.models, threads=job.threads)
         _local.familiar = Familiarity.of_bytes(job.familiar)
+        _local.beside = Engine(job.beside, threads=job.threads) if job.beside else None
         _local.digest = job.digest
     return _local.engine
 

@@ -157,8 +157,8 @@ def test_a_slow_change_is_told_by_the_run_that_makes_it_and_by_no_other(
         scores = past.scored(store, day, review=30 if day < 35 else 90)
         if sentences := slow_changes(store, [Outcome(claim, scores=scores)]):
             told[day] = sentences
-    assert list(told) == [35]
-    assert told[35][0].startswith("A slow change: the share to review has risen from ")
+    assert list(told) == [36]
+    assert told[36][0].startswith("A slow change: the share to review has risen from ")
     assert slow_changes(store, [Outcome(claim, reason="bad")]) == []
 
 

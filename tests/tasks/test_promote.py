@@ -5,9 +5,13 @@ import pytest
 from tasks import registry
 from tasks.errors import StoreError
 from tasks.promote import promote
-from tasks.registry import gate
+from tasks.registry import Decision, gate
+from tasks.registry.gate import GateCheck, Verdict
+from tasks.scoring.scores import Beside
 from tasks.store import Artifact, Store
 from tests.conftest import Chain
+from tests.tasks.history import past
+from tests.tasks.trained import trained
 
 IMAGES = 958  # of the validation part
 
@@ -61,6 +65,26 @@ def test_a_worse_package_is_refused_and_the_reason_is_kept(chain: Chain, shelf: 
     assert registry.champion(shelf) == champion
     promote(shelf, newcomer, chain.prepared)
     assert registry.history(shelf) == [champion, decision]
+
+
+@pytest.mark.parametrize(("only_champion", "only_it", "promoted"), [(5, 25, True), (25, 5, False)])
+def test_what_it_has_answered_beside_the_champion_is_a_check(
+    store: Store, monkeypatch: pytest.MonkeyPatch, only_champion: int, only_it: int, promoted: bool
+) -> None:
+    passed = Verdict([GateCheck("accuracy", True, "not worse")], {})
+    monkeypatch.setattr(gate, "judge", lambda *_: passed)
+    first, second = trained(store, seed=1), trained(store, seed=2)
+    registry.record(store, Decision(first.package.name, None, True, "it is the first", {}, registry.now()))
+    name = second.package.name
+    scores = past.scored(store, 0, rows=8000, package=first.package.name, beside=Beside(name, 40, 0, 0))
+    past.reviewed(store, scores, read=200, changed=9, beside=Beside(name, 36, only_champion, only_it))
+    decision = promote(store, second.package, second.prepared)
+    assert decision.promoted == promoted
+    assert decision.reasons[1].startswith(
+        f"beside {'passed' if promoted else 'failed'}: beside {first.package.name} in 1 file with 8,000 rows it "
+        f"answers 40 (0.50\u00a0%) differently; of 36 of these that people read it alone is right on {only_it}, the "
+        f"other alone on {only_champion} (McNemar's p <\u202f0.001)"
+    )
 
 
 def test_a_better_package_is_promoted(chain: Chain, shelf: Store, newcomer: Artifact) -> None:

@@ -9,8 +9,10 @@ import yaml
 
 from tasks import registry
 from tasks.registry import Decision
+from tasks.scoring.scores import Beside
 from tasks.store import Store
 from tests.command import digits
+from tests.tasks.history import past
 from tests.tasks.trained import IMAGES, Trained, trained
 
 
@@ -96,6 +98,32 @@ def test_a_person_promotes_rolls_back_and_is_quoted(home: Path, two: tuple[Train
         f"digits: there is no champion before {first.name}; to go on, see `digits models`, and name another one by "
         "`digits promote ID`\n"
     )
+
+
+def test_what_a_package_answered_beside_the_champion_is_added_up_and_shown_at_its_promotion(
+    home: Path, two: tuple[Trained, Trained]
+) -> None:
+    first, second = two[0].package, two[1].package
+    assert digits("models", "--beside", home=home).stderr == (
+        "digits: no package has answered beside another; to go on, score with `digits score … --beside ID`\n"
+    )
+    store = Store(home / "artifacts")
+    for day in range(3):
+        beside = Beside(second.name, 10, 0, 0)
+        scores = past.scored(store, day, package=first.name, beside=beside)
+        past.reviewed(store, scores, read=9, changed=3, beside=Beside(second.name, 8, 2, 5))
+    lines = digits("models", "--beside", home=home).stdout.splitlines()
+    assert [re.split(r"  +", line.strip()) for line in lines] == [
+        ["package", "beside", "since", "files", "rows", "differ", "read", "it right", "other right", "p"],
+        [second.id, first.id, "2026-01-01 12:00 UTC", "3", "3,000", "30 (1.00 %)", "24", "15", "6", "0.078"],
+    ]
+    known = (
+        f"beside {first.name} in 3 files with 3,000 rows it answers 30 (1.00 %) differently; of 24 of these that "
+        "people read it alone is right on 15, the other alone on 6 (McNemar's p 0.078)"
+    )
+    lines = digits("promote", second.id, home=home).stdout.splitlines()
+    assert lines[0] == f"{second.name}: {known}"
+    assert registry.history(store)[-1].reasons == ["because: a person has decided so", f"beside: {known}"]
 
 
 def test_two_models_are_compared_with_a_picture(home: Path, two: tuple[Trained, Trained]) -> None:

@@ -17,6 +17,7 @@ from tasks.models.packaged import form_here
 from tasks.store import Artifact, Store
 from tests import making
 from tests.command import PROGRAM, digits, environment
+from tests.conftest import Chain
 
 DIGITS = making.unlabelled(making.digits(700))
 
@@ -41,6 +42,15 @@ def test_a_table_becomes_a_submission_and_a_summary(home: Path) -> None:
     assert (summary["drift"], summary["submission"], summary["scores"]) == ("none", "mine.csv", str(scores.path))
     again = digits("score", "test.csv", home=home)
     assert again.stdout.startswith("rows        700, found, nothing to do\n")
+
+
+def test_a_second_package_is_asked_as_well(home: Path, chain: Chain) -> None:
+    shutil.copytree(chain.store.root / chain.cascade.name, home / "artifacts" / chain.cascade.name)
+    run = digits("score", "test.csv", "--beside", chain.cascade.id, home=home)
+    assert run.returncode == 0, run.stderr
+    assert re.search(rf"^beside      {chain.cascade.name} answers \d+ \(\S+ %\) differently", run.stdout, re.MULTILINE)
+    (scores,) = scores_of(home)
+    assert scores.manifest().parameters["beside"] == chain.cascade.name
 
 
 def test_it_can_stand_in_a_pipe(home: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from tasks.judging.drift import AGGREGATES
 from tasks.judging.statistics import measure_accuracy
 from tasks.reviewing.publishing import ReviewMetrics
-from tasks.scoring.scores import DriftMetrics, ScoresMetrics
+from tasks.scoring.scores import Beside, DriftMetrics, ScoresMetrics
 from tasks.store import Artifact, Manifest, Store
 from tasks.store.manifest import write_manifest
 
@@ -33,6 +33,7 @@ def scored(
     drifted: bool = False,
     waited: float | None = None,
     number: int = 0,
+    beside: Beside | None = None,
 ) -> Artifact:
     """Scores of so many days after FIRST. shift: of every aggregate. labels: right ones, and all. waited: seconds."""
     right, labelled = labels
@@ -50,6 +51,7 @@ def scored(
         accuracy=measure_accuracy(np.arange(labelled) < right) if labelled else None,
         confusion=None,
         passed_on=rows // 20,
+        beside=beside,
     )
     created = FIRST + timedelta(days=day)
     source = {"arrived": (created - timedelta(seconds=waited)).isoformat()} if waited is not None else {}
@@ -57,11 +59,19 @@ def scored(
 
 
 def reviewed(
-    store: Store, scores: Artifact, *, read: int, changed: int, audited: int = 0, right: int = 0, number: int = 0
+    store: Store,
+    scores: Artifact,
+    *,
+    read: int,
+    changed: int,
+    audited: int = 0,
+    right: int = 0,
+    number: int = 0,
+    beside: Beside | None = None,
 ) -> Artifact:
     """A review of scores."""
     accuracy = measure_accuracy(np.arange(audited) < right) if audited else None
-    metrics = ReviewMetrics(1000, 30, read, changed, 0, 0, {"ada": read}, None, accuracy, None)
+    metrics = ReviewMetrics(1000, 30, read, changed, 0, 0, {"ada": read}, None, accuracy, None, beside)
     created = datetime.fromisoformat(scores.manifest().created) + timedelta(hours=1 + number)
     return _published(store, "review", created, metrics, [scores.name], {}, number)
 

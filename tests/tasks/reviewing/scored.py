@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from tasks.data.digits import CLASSES, PIXELS, Digits, column, texts
 from tasks.judging.calibration import Expected
 from tasks.scoring import outputs
-from tasks.scoring.scores import DriftMetrics, ScoresMetrics
-from tasks.scoring.shards import NUMBERED
+from tasks.scoring.scores import Beside, DriftMetrics, ScoresMetrics
+from tasks.scoring.shards import BESIDE, COLUMNS
 from tasks.store import Artifact, Draft, Store
 
 
@@ -27,10 +27,12 @@ def scored(
     images: bool = True,
     shard_rows: int = 1_000_000,
     source: Path | None = None,
+    beside: np.ndarray | None = None,
 ) -> Artifact:
     """Publish scores. answers: uint8 (n,). confidence: (n,), of which less than `below` is to be reviewed.
 
     doubted: indices without an answer. images: whether those not to be reviewed have one as well. source: of the file.
+    beside: uint8 (n,), the answers of a second package.
     """
     count = len(digits)
     doubt = np.isin(np.arange(count), doubted)
@@ -46,8 +48,13 @@ def scored(
             "probabilities": pa.FixedSizeListArray.from_arrays(pa.nulls(count * CLASSES, pa.float32()), CLASSES),
             "image": column(digits.images, pa.binary(PIXELS), np.zeros(count, bool) if images else ~review),
         },
-        schema=NUMBERED,
+        schema=pa.schema([("id", pa.int64()), *COLUMNS]),
     )
+    if beside is not None:
+        others = (column(beside, pa.uint8(), doubt), rows["confidence"])
+        differing = column(digits.images, pa.binary(PIXELS), doubt | (beside == answers))
+        for (name, _), values in zip(BESIDE, (*others, differing), strict=True):
+            rows = rows.append_column(name, values)
 
     def build(draft: Draft) -> ScoresMetrics:
         folder = draft.folder / outputs.SCORES
@@ -67,9 +74,11 @@ def scored(
             drift=DriftMetrics("none", [], {}),
             accuracy=None,
             confusion=None,
+            beside=None if beside is None else Beside("package/bbbbbbbbbbbb", int((beside != answers).sum()), 0, 0),
         )
 
     about = {"data": "test.csv", "files": [{"path": str(source or "test.csv"), "bytes": 3}]}
     content = b"".join(array.tobytes() for array in (answers, confidence, digits.images[:1]))
-    parameters = {"digest": hashlib.sha256(content).hexdigest()}
-    return store.make("scores", build, code="tasks.data.digits", parameters=parameters, source=about)
+    parameters = {"digest": hashlib.sha256(content).hexdigest(), "images": images}
+    package = Artifact.at(store.root / "package" / "aaaaaaaaaaaa")
+    return store.make("scores", build, code="tasks.data.digits", parameters=parameters, inputs=[package], source=about)

@@ -32,6 +32,22 @@ def test_rows_to_review_come_with_all_that_a_person_needs(store: Store) -> None:
     np.testing.assert_array_equal(shown.labels[others], DIGITS.known_labels[expected[others]])
 
 
+def test_what_a_second_package_answers_otherwise_is_to_be_looked_at_but_for_what_is_drawn_for_an_audit(
+    store: Store,
+) -> None:
+    beside = np.where(np.arange(200) % 4 == 0, (DIGITS.known_labels + 1) % 10, DIGITS.known_labels).astype(np.uint8)
+    shown = items.read(scored(store, DIGITS, DIGITS.known_labels, CONFIDENCE, doubted=[7], images=False, beside=beside))
+    differs = np.arange(200) % 4 == 0
+    expected = np.flatnonzero(TO_REVIEW | (np.arange(200) == 7) | differs)
+    np.testing.assert_array_equal(shown.rows, expected)
+    np.testing.assert_array_equal(shown.images, DIGITS.images[expected])
+    assert shown.review.all()
+    known = expected != 7
+    np.testing.assert_array_equal(shown.beside[known], beside[expected[known]])
+    shown = items.read(scored(store, DIGITS, DIGITS.known_labels, CONFIDENCE, beside=beside))
+    np.testing.assert_array_equal(shown.review, TO_REVIEW)
+
+
 def test_the_least_sure_come_first_and_those_without_an_answer_before_them(store: Store) -> None:
     shown = items.read(scored(store, DIGITS, DIGITS.known_labels, CONFIDENCE, doubted=[7]))
     order = shown.order()

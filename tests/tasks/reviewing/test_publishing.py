@@ -17,6 +17,7 @@ from tasks.reviewing import items
 from tasks.reviewing.answers import Agreement, Log
 from tasks.reviewing.publishing import ReviewMetrics, findings, publish
 from tasks.scoring.inbox import Inbox, make_folders
+from tasks.scoring.scores import Beside
 from tasks.store import Artifact, Store
 from tests import making
 from tests.tasks.reviewing.scored import scored
@@ -30,6 +31,20 @@ ANSWERED = np.where(np.isin(np.arange(100), [3, 7, 95]), (TRUTH + 1) % 10, TRUTH
 @pytest.fixture
 def scores(store: Store) -> Artifact:
     return scored(store, DIGITS, ANSWERED, CONFIDENCE, doubted=[5])
+
+
+def test_people_say_who_was_right_where_a_second_package_differs(store: Store, tmp_path: Path) -> None:
+    """Of rows 3, 7 and 95, which the first reads wrong, the second reads 3 and 7 right; it reads 10 wrong itself."""
+    beside = np.where(np.isin(np.arange(100), [10, 95]), (TRUTH + 2) % 10, TRUTH).astype(np.uint8)
+    scores = scored(store, DIGITS, ANSWERED, CONFIDENCE, beside=beside)
+    log = Log(tmp_path / "reviews", scores)
+    log.add({row: (str(row + 1), str(TRUTH[row])) for row in (3, 4, 7, 10, 95)}, "ann")  # type: ignore[misc]
+    metrics = published(store, scores, log).measured(ReviewMetrics)
+    assert metrics.beside == Beside("package/bbbbbbbbbbbb", differ=4, only_first=1, only_second=2)
+    assert findings(metrics)[1] == (
+        "Of these package/bbbbbbbbbbbb had answered 4 otherwise: it alone was right on 2, the model of the scores "
+        "alone on 1."
+    )
 
 
 def published(store: Store, scores: Artifact, log: Log) -> Artifact:

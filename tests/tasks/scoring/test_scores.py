@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.data import digits
+from tasks.data.digits import fingerprints
 from tasks.data.tables import Table
-from tasks.errors import DataError, DriftError, StoreError
+from tasks.errors import DataError, DriftError, StoreError, UsageError
 from tasks.judging.statistics import softmax
 from tasks.models.packaged import FLOAT32, INT8, PackageMetrics, form_here, models_of
 from tasks.models.scorer import Engine, Scorer
@@ -49,6 +50,48 @@ def files(published: Artifact) -> dict[str, bytes]:
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     return making.write_csv(tmp_path / "test.csv", making.unlabelled(DIGITS))
+
+
+class Second(Engine):
+    """A package with a first reader answers every seventh image, or so, with the class above."""
+
+    def answer(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        logits, passed_on = super().answer(images)
+        if passed_on is not None:
+            odd = fingerprints(images) % 7 == 0
+            logits[odd] = np.roll(logits[odd], 1, axis=1)
+        return logits, passed_on
+
+
+def test_a_second_package_answers_beside_and_never_in_the_submission(
+    chain: Chain, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "Engine", Second)
+    labelled = making.write_csv(tmp_path / "labelled.csv", DIGITS)
+    alone = score(chain, labelled, store)
+    planned = scores.plan(store, chain.package, tables_of(labelled), Options(), beside=chain.cascade)
+    both = scores.carry_out(store, planned)
+    before, after = files(alone), files(both)
+    assert [before[name] == after[name] for name in ("submission.csv", "review.csv")] == [True, True]
+    metrics = both.measured(ScoresMetrics)
+    assert replace(metrics, beside=None) == alone.measured(ScoresMetrics)
+    rows, first = (pq.read_table(published.path / "scores.parquet") for published in (both, alone))
+    assert rows.select(first.column_names).equals(first)
+    labels, others = (rows[name].to_numpy() for name in ("label", "beside"))
+    differs = labels != others
+    assert metrics.beside is not None
+    assert (metrics.beside.package, metrics.beside.differ) == (chain.cascade.name, differs.sum())
+    assert 70 < differs.sum() < 130
+    np.testing.assert_array_equal([image is not None for image in rows["beside_image"].to_pylist()], differs)
+    assert after["beside.png"].startswith(b"\x89PNG")
+    new = ~np.isin(fingerprints(DIGITS.images), np.load(chain.package.path / "learned.npy"))
+    assert metrics.beside.only_first == (new & differs & (labels == DIGITS.known_labels)).sum()
+    assert metrics.beside.only_second == (new & differs & (others == DIGITS.known_labels)).sum()
+
+
+def test_a_package_does_not_answer_beside_itself(chain: Chain, table: Path, store: Store) -> None:
+    with pytest.raises(UsageError, match=r"both packages are the same; received package/.*; to go on, name another"):
+        scores.plan(store, chain.package, tables_of(table), Options(), beside=chain.package)
 
 
 def test_a_submission_has_a_row_for_every_image_in_its_order(chain: Chain, table: Path, store: Store) -> None:
