@@ -123,7 +123,8 @@ def _kept(path: Path) -> list[Line]:
         return []
     known = {field.name for field in fields(Line)}
     try:
-        rows = pq.read_table(path).to_pylist()
+        with pq.ParquetFile(path) as file:  # read_table imports pandas
+            rows = file.read().to_pylist()
         # An earlier version's has fewer columns.
         named = [{name: value for name, value in row.items() if name in known} for row in rows]
         return [Line(**row | {"shifts": dict(row["shifts"])}) for row in named]

@@ -141,7 +141,10 @@ class Store:
             return []
         try:
             kinds = [path for path in self.root.iterdir() if path.name[0] not in "._" and path.is_dir()]
-            folders = [folder for kind in sorted(kinds) for folder in sorted(kind.iterdir())]
+            # Paths compare ten times as slowly as their names.
+            folders = [
+                folder for kind in sorted(kinds) for folder in sorted(kind.iterdir(), key=lambda path: path.name)
+            ]
         except OSError as error:
             raise StoreError(
                 "the folder cannot be read",

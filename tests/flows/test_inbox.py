@@ -14,10 +14,11 @@ import pytest
 from flows.inbox import Outcome, outcome_table, refusals, settle, slow_changes
 from tasks.errors import DataError
 from tasks.scoring.inbox import Claim, Inbox, claims
-from tasks.scoring.scores import Options
+from tasks.scoring.scores import Options, ScoresMetrics
 from tasks.store import Artifact, Store
 from tests import making
 from tests.command import environment
+from tests.conftest import Chain
 from tests.tasks.history import past
 
 PROGRAM = """
@@ -34,13 +35,13 @@ def dying(claim, scores):
 
 Claim.deliver = dying
 from flows.inbox import score_inbox
-print(score_inbox(quiet=0, return_state=True))
+print(score_inbox(quiet=0, beside=sys.argv[2] or None, return_state=True))
 """
 
 
-def run(home: Path, server: str, killed_at: int = 0) -> subprocess.CompletedProcess[str]:
-    """One run of the flow, killed before its so-manyth result is delivered."""
-    command = [sys.executable, "-c", PROGRAM, str(killed_at)]
+def run(home: Path, server: str, killed_at: int = 0, beside: str = "") -> subprocess.CompletedProcess[str]:
+    """One run of the flow, killed before its so-manyth result is delivered. beside: id of a second package."""
+    command = [sys.executable, "-c", PROGRAM, str(killed_at), beside]
     return subprocess.run(command, cwd=home, env=environment(home, server), capture_output=True, text=True)
 
 
@@ -94,9 +95,15 @@ def test_ten_files_of_which_three_are_bad_are_each_settled_once_in_spite_of_a_ki
     assert len(scores_of(home)) == 7
 
 
-def test_a_run_shows_what_came_of_the_files_and_says_so_where_there_are_none(home: Path, prefect_server: str) -> None:
+def test_a_run_shows_what_came_of_the_files_and_says_so_where_there_are_none(
+    home: Path, prefect_server: str, chain: Chain
+) -> None:
     fill(home)
-    first = run(home, prefect_server)
+    shutil.copytree(chain.store.root / chain.cascade.name, home / "artifacts" / chain.cascade.name)
+    first = run(home, prefect_server, beside=chain.cascade.id)
+    metrics = Store(home / "artifacts").get(scores_of(home)[0]).measured(ScoresMetrics)
+    assert metrics.beside is not None
+    assert metrics.beside.package == chain.cascade.name
     assert first.stdout.startswith("Files refused("), first.stderr
     artifacts = read(prefect_server, "artifacts", artifacts={"key": {"any_": ["scores"]}}, sort="CREATED_DESC")
     lines = artifacts[0]["data"].splitlines()
