@@ -174,13 +174,12 @@ def slow_changes(store: Store, outcomes: Sequence[Outcome]) -> list[str]:
     if not names:
         return []
     try:
-        known = {(slow.measure, slow.package) for slow in days.changes_without(store, names)}
-        history = days.history(store)
+        history, changes = days.news(store, names)
     except StoreError as error:
         log.warning("the history is not up to date: %s", error)
         return []
     pages.of_history(history)
-    return [f"A slow change: {slow}." for slow in history.changes if (slow.measure, slow.package) not in known]
+    return [f"A slow change: {slow}." for slow in changes]
 
 
 def refusals(outcomes: Sequence[Outcome]) -> list[str]:

@@ -24,24 +24,31 @@ COUNTS: dict[str, Callable[[Day], tuple[int, int]]] = {
 
 def history(store: Store) -> History:
     """Return what scoring did, day by day. Raises: StoreError if nothing was scored yet; as `ledger.read`."""
-    days = by_day(ledger.read(store))
+    return news(store, ())[0]
+
+
+def news(store: Store, names: Container[str]) -> tuple[History, list[Change]]:
+    """Return the history, and the slow changes that it would not have without these scores. Raises: as `history`."""
+    lines = ledger.read(store)
+    days = by_day(lines)
     if not days:
         remedy = "score digits by `digits score`, or leave them in the inbox"
         raise StoreError("nothing has been scored yet", remedy=remedy)
     measures = _measures(days)
     reigns = registry.reigns(store).items()
-    return History(
+    whole = History(
         days=days,
         measures=measures,
-        changes=[slow for measured in measures for slow in changes(days, measured)],
+        changes=_changes(days, measures),
         champions=sorted((reign.since, package) for package, of_package in reigns for reign in of_package),
     )
+    before = by_day([line for line in lines if line.name not in names]) if whole.changes else []
+    known = {(slow.measure, slow.package) for slow in _changes(before, _measures(before))}
+    return whole, [slow for slow in whole.changes if (slow.measure, slow.package) not in known]
 
 
-def changes_without(store: Store, names: Container[str]) -> list[Change]:
-    """Return the slow changes that there would be without these scores. Raises: as `ledger.read`."""
-    days = by_day([line for line in ledger.read(store) if line.name not in names])
-    return [slow for measured in _measures(days) for slow in changes(days, measured)]
+def _changes(days: Sequence[Day], measures: Sequence[Measure]) -> list[Change]:
+    return [slow for measured in measures for slow in changes(days, measured)]
 
 
 def _measures(days: Sequence[Day]) -> list[Measure]:

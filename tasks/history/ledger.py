@@ -109,7 +109,7 @@ def read(store: Store) -> list[Line]:
             new = [line for item in unknown for line in _lines_of(item)]
             if new:
                 lines |= {line.name: line for line in new}
-                rows = [asdict(line) | {"shifts": list(line.shifts.items())} for line in lines.values()]
+                rows = [vars(line) | {"shifts": list(line.shifts.items())} for line in lines.values()]
                 with written_whole(path) as file:
                     pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), file, compression="zstd")
     except OSError as error:

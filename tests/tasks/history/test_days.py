@@ -61,12 +61,12 @@ def test_another_package_begins_anew(store: Store) -> None:
     assert review.usual[99] == pytest.approx(0.08, abs=0.01)
 
 
-def test_what_was_there_before_some_scores_is_known(store: Store) -> None:
+def test_a_change_is_news_to_the_scores_that_make_it(store: Store) -> None:
     year(store, np.where(np.arange(60) < 40, 0.02, 0.06), np.zeros(60))
     (slow,) = days.history(store).changes
     by_day = [line.name for line in ledger.read(store)]
-    assert days.changes_without(store, by_day[40:]) == []
-    assert [early.since for early in days.changes_without(store, by_day[-1:])] == [slow.since]
+    assert days.news(store, by_day[40:])[1] == [slow]
+    assert days.news(store, by_day[-1:])[1] == []
 
 
 def test_without_scores_there_is_no_history(store: Store) -> None:
