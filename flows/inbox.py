@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -161,7 +161,9 @@ def score_file(
     with spool_folder(store.root) as spool:
         tables = tables_to_score([str(claim.file)], settings.load(), spool)
         tell = rows_in_lines(about_rows(tables))
-        planned = scores.plan(store, package, tables, options, workers=workers, arrived=claim.arrived, beside=beside)
+        arrived = claim.arrived
+        about = {"arrived": datetime.fromtimestamp(arrived, UTC).isoformat()} if arrived else {}
+        planned = scores.plan(store, package, tables, options, workers=workers, about=about, beside=beside)
         return scores.carry_out(store, planned, tell)
 
 

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Literal, TextIO, cast
 
 import typer
@@ -279,6 +280,31 @@ def _score_without_prefect(
         with rows_progress(about_rows(tables)) as tell:
             planned = scores.plan(store, package, tables, options, shards_in=shards_in, workers=workers, beside=second)
             return scores.carry_out(store, planned, tell)
+
+
+@app.command(rich_help_panel="Score")
+def backfill(
+    since: Annotated[
+        datetime,
+        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Answer again what was done from this day on."),
+    ],
+    model: Annotated[str, typer.Option(help="Score with the package of this id.")] = "champion",
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Score so many files at the same time.")] = 1,
+) -> None:
+    """Answer again, by another model, what the inbox has done; the results stand beside the old ones in outbox/."""
+    from tasks.registry import package_of
+
+    config = settings.load()
+    package_of(Store(config.artifacts), model)
+    settings.make_home(config)
+    with _prefect():
+        from flows.backfill import backfill as backfill_flow
+
+        answered = backfill_flow(since, model, workers=workers)
+    for again in answered:
+        print(f"{again.claim.printable_name}  {again.rows:,}  {again.says}".replace("\u00a0", " "))
+    if not answered:
+        print(f"nothing was done since {since:%Y-%m-%d}")
 
 
 @app.command(rich_help_panel="Train")

@@ -58,7 +58,7 @@ class Line:
     """What is kept of one scores, or of one review: then only `read` and what follows are filled in.
 
     name, created: of the artifact. of: the name of the package that answered, or of the scores that people have read.
-    incoming: whether it was scored for its answers; the test part of a training was not.
+    incoming: whether it came to be scored; the test part of a training did not, nor what was answered again later.
     rows, quarantined, review, passed_on, drift, shifts: as in `ScoresMetrics`. review_below: as in `Options`.
     labelled, right: rows with a label, and how many of them were read right.
     latency: seconds from the file's arrival in the inbox to its scores; None of any other.
@@ -150,7 +150,7 @@ def _line_of_scores(artifact: Artifact, manifest: Manifest) -> Line:
         name=artifact.name,
         created=manifest.created,
         of=manifest.inputs[0],
-        incoming=not any(name.startswith("prepared/") for name in manifest.inputs),
+        incoming=not ("again" in manifest.source or any(name.startswith("prepared/") for name in manifest.inputs)),
         review_below=manifest.parameters["review_below"],
         rows=metrics.rows,
         quarantined=metrics.quarantined,

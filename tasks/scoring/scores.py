@@ -11,9 +11,8 @@ import logging
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -67,7 +66,7 @@ class Plan:
     """What is to be done: the job for those who score, and what its scores will be published as.
 
     places: where shards begin, as in `Survey`. workers: processes that score. by_shard: whether each shard is a piece.
-    arrived: when the file came that is scored, in seconds since 1970, where that is known.
+    about: what else the manifest is to say of the source: when the file has `arrived`, or that it was answered `again`.
     """
 
     job: Job
@@ -78,7 +77,7 @@ class Plan:
     places: dict[int, list[Place]]
     workers: int
     by_shard: bool
-    arrived: float | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     def pieces(self) -> list[Piece]:
         """Divide what is left of the job. Raises: DataError."""
@@ -156,7 +155,7 @@ def plan(
     threads: int | None = None,
     by_shard: bool = False,
     fresh: bool = False,
-    arrived: float | None = None,
+    about: Mapping[str, Any] | None = None,
     beside: Artifact | None = None,
 ) -> Plan:
     """Plan how the tables are to be scored.
@@ -165,7 +164,7 @@ def plan(
     do not share the artifacts. workers: processes that score at the same time. threads: of each of them; None: as many
     as share this machine's cores. by_shard: whether each shard is to be a piece of its own, as it is where several
     processes score.
-    arrived: as in `Plan`. beside: a second package, whose answers are kept, too.
+    about: as in `Plan`. beside: a second package, whose answers are kept, too.
     Raises: DataError; StoreError, also where the model is not what was packaged; UsageError if the two are the same.
     """
     if beside == package:
@@ -201,7 +200,7 @@ def plan(
         beside=models_of(beside, form, cascade=cascade) if beside else None,
         beside_learned=np.load(beside.file(LEARNED)).tobytes() if beside else b"",
     )
-    return Plan(job, package, options, made_from, fresh, surveyed.places, workers, by_shard, arrived)
+    return Plan(job, package, options, made_from, fresh, surveyed.places, workers, by_shard, about or {})
 
 
 def _shards_folder(store: Store, digest: str, shards_in: str | None) -> Path:
@@ -272,8 +271,7 @@ def publish(store: Store, planned: Plan) -> Artifact:
         return metrics
 
     source = {"data": _title(job.tables), "files": _files(job.tables)}
-    if planned.arrived:
-        source["arrived"] = datetime.fromtimestamp(planned.arrived, UTC).isoformat()
+    source |= planned.about
     scores = store.make("scores", build, **planned.made_from, source=source, fresh=planned.fresh)
     shards.remove_shards(job)
     return scores

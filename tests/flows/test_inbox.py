@@ -13,11 +13,12 @@ import pytest
 
 from flows.inbox import Outcome, outcome_table, refusals, settle, slow_changes
 from tasks.errors import DataError
+from tasks.history import days
 from tasks.scoring.inbox import Claim, Inbox, claims
 from tasks.scoring.scores import Options, ScoresMetrics
 from tasks.store import Artifact, Store
 from tests import making
-from tests.command import environment
+from tests.command import digits, environment
 from tests.conftest import Chain
 from tests.tasks.history import past
 
@@ -141,6 +142,32 @@ def test_a_folder_has_its_own_options_and_where_they_are_bad_the_other_files_do_
         f"| `{Store(home / 'artifacts').all()[-1].manifest().inputs[0]}` | outbox/urgent/a.csv |"
         in artifacts[0]["data"]
     )
+
+
+def test_what_is_done_is_answered_again_by_another_model_once_beside_the_old_answers(
+    home: Path, prefect_server: str, chain: Chain
+) -> None:
+    fill(home)
+    run(home, prefect_server)
+    shutil.copytree(chain.store.root / chain.cascade.name, home / "artifacts" / chain.cascade.name)
+    (home / "data" / "done" / "x.csv").write_text("this is\nno digit\n")
+    old = {name: (home / "data" / "outbox" / name).read_bytes() for name in lying(home, "outbox")}
+    call = ("backfill", "--since", "2026-01-01", "--model", chain.cascade.id)
+    first = digits(*call, home=home, server=prefect_server)
+    assert first.returncode == 0, first.stderr
+    lines = first.stdout.splitlines()
+    assert sorted(line.split()[0] for line in lines) == sorted([*old, "x.csv"])
+    assert [line for line in lines if line.startswith("x.csv  0  refused: ")]
+    assert all("  30  " in line for line in lines if not line.startswith("x.csv"))
+    results = {name: (home / "data" / "outbox" / name).stat().st_mtime_ns for name in lying(home, "outbox")}
+    assert set(results) == {*old, *(f"{name[:-4]}.{chain.cascade.id}.csv" for name in old)}
+    assert all((home / "data" / "outbox" / name).read_bytes() == content for name, content in old.items())
+    (page,) = read(prefect_server, "artifacts/latest", artifacts={"key": {"any_": ["backfill"]}})
+    assert page["data"].startswith(f"8 files with 210 rows again by `{chain.cascade.name}`: ")
+    assert digits(*call, home=home, server=prefect_server).stdout == first.stdout
+    assert {name: (home / "data" / "outbox" / name).stat().st_mtime_ns for name in lying(home, "outbox")} == results
+    (day,) = days.history(Store(home / "artifacts")).days
+    assert day.rows == 210
 
 
 def test_without_a_champion_nothing_is_taken_out_of_the_inbox(home: Path, prefect_server: str) -> None:
