@@ -89,6 +89,7 @@ def _day(date: str, package: str, review_below: float, lines: list[Line], review
         shifts={
             name: float(np.average([line.shifts[name] for line in moved], weights=weights))
             for name in (moved[0].shifts if moved else ())
+            if all(name in line.shifts for line in moved)
         },
         labelled=sum(line.labelled for line in lines),
         right=sum(line.right for line in lines),

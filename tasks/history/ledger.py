@@ -25,32 +25,15 @@ log = logging.getLogger(__name__)
 
 FILE = "history.parquet"
 KINDS = ("scores", "review")
-SCHEMA = pa.schema(
-    [
-        ("name", pa.string()),
-        ("created", pa.string()),
-        ("of", pa.string()),
-        ("incoming", pa.bool_()),
-        ("review_below", pa.float64()),
-        ("rows", pa.int64()),
-        ("quarantined", pa.int64()),
-        ("review", pa.int64()),
-        ("passed_on", pa.int64()),
-        ("drift", pa.string()),
-        ("shifts", pa.map_(pa.string(), pa.float64())),
-        ("labelled", pa.int64()),
-        ("right", pa.int64()),
-        ("latency", pa.float64()),
-        ("read", pa.int64()),
-        ("changed", pa.int64()),
-        ("audited", pa.int64()),
-        ("audited_right", pa.int64()),
-        ("beside", pa.string()),
-        ("differ", pa.int64()),
-        ("only_first", pa.int64()),
-        ("only_second", pa.int64()),
-    ]
-)
+TYPES: dict[Any, pa.DataType] = {
+    str: pa.string(),
+    bool: pa.bool_(),
+    int: pa.int64(),
+    int | None: pa.int64(),
+    float: pa.float64(),
+    float | None: pa.float64(),
+    dict[str, float]: pa.map_(pa.string(), pa.float64()),
+}
 
 
 @dataclass(frozen=True)
@@ -90,6 +73,9 @@ class Line:
     differ: int = 0
     only_first: int = 0
     only_second: int = 0
+
+
+SCHEMA = pa.schema([(field.name, TYPES[field.type]) for field in fields(Line)])
 
 
 def read(store: Store) -> list[Line]:

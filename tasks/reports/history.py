@@ -6,6 +6,7 @@ from datetime import date
 
 import numpy as np
 
+from tasks.judging.change import FIRST_PERIOD
 from tasks.judging.statistics import measure_accuracy
 from tasks.reports import html
 from tasks.reports.drawing import BLUE, INK, ORANGE, new_figure, plain, svg
@@ -14,7 +15,6 @@ from tasks.words import counted, duration, percent
 
 SHARES = ("review share", "passed on")
 RECENT = 30  # days in a table
-FIRST_DAY = 28
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,7 @@ def table(days: Sequence[Day]) -> tuple[list[str], list[list[str]]]:
         "Day": [day.date for day in days],
         "Files": [f"{day.files:,}" for day in days],
         "Rows": [f"{day.rows:,}" for day in days],
+        "Set aside": [f"{day.quarantined:,}" if day.quarantined else "" for day in days],
         "To review": [percent(day.review / day.rows) for day in days],
         "Passed on": [percent(day.passed_on / day.read_first) if day.read_first else "" for day in days],
         "Drifted": [f"{day.drifted:,}" if day.drifted else "" for day in days],
@@ -139,7 +140,7 @@ def findings(history: History) -> list[str]:
         sentences.append(
             "No slow change: review, first reader and drift stay within chance of the first four weeks."
             if followed
-            else f"Whether anything changes slowly is told after {FIRST_DAY} days with scores of the same package."
+            else f"Whether anything changes slowly is told after {FIRST_PERIOD} days with scores of the same package."
         )
     span = f"from {history.days[0].date} to {history.days[-1].date}"
     sentences.append(f"{counted(rows, 'row')} of {counted(files, 'file')} were answered {span}.")
@@ -246,8 +247,11 @@ def _chart(
         axes.vlines(days, low, high, color=BLUE, linewidth=1, alpha=0.5)
     if measure:
         smoothed, low, high = (np.array(row, float) for row in (measure.smoothed, measure.low, measure.high))
-        axes.fill_between(days, low, high, color=INK, alpha=0.12, linewidth=0)
-        axes.plot(days, smoothed, color=ORANGE, linewidth=2)
+        packages = np.array([day.package for day in history.days])
+        for package in np.unique(packages):  # two may take turns
+            own = packages == package
+            axes.fill_between(days[own], low[own], high[own], color=INK, alpha=0.12, linewidth=0)
+            axes.plot(days[own], smoothed[own], color=ORANGE, linewidth=2)
     for since, _ in history.champions:
         if days[0] < (changed := date.fromisoformat(since[:10])) <= days[-1]:
             axes.axvline(date2num(changed), color=INK, linewidth=1, linestyle=(0, (3, 3)))
