@@ -212,6 +212,8 @@ def _line(outcome: Outcome) -> str:
         cells = [f"{metrics.rows:,}", f"{metrics.review:,}", metrics.drift.verdict, waited]
         cells += [f"`{outcome.scores.name}`", f"`{package}`"]
         result = printable(outcome.claim.result.relative_to(outcome.claim.folders.root).as_posix())
+        if beside := metrics.beside:
+            result += f"; {beside.package} answers {beside.differ:,} differently"
     elif outcome.reason:
         result = f"failed: {outcome.reason}"
     else:

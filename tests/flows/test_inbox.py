@@ -111,6 +111,7 @@ def test_a_run_shows_what_came_of_the_files_and_says_so_where_there_are_none(
     assert len(lines) == 4 + 10
     assert all(any(f"`{name}`" in line and "| outbox/g" in line for line in lines) for name in scores_of(home))
     assert len([line for line in lines if "| failed: b" in line]) == 3
+    assert len([line for line in lines if f"; {chain.cascade.name} answers " in line]) == 7
     (page,) = read(prefect_server, "artifacts/latest", artifacts={"key": {"any_": ["history"]}})
     assert "- 210 rows of 7 files were answered from " in page["data"]
     assert re.search(

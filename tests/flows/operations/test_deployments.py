@@ -62,6 +62,11 @@ def test_the_message_about_an_unknown_name_is_a_sentence(
         ("flows.training.train", "flows.training.trian", "trian"),
         ("      work_queue_name: training\n", "", "deployment nightly: it lacks 'work_queue_name'"),
         ("      - interval: 300\n", "      - active: true\n", "deployment inbox: it lacks 'cron'"),
+        (
+            "tags: [scoring]\n",
+            "tags: [scoring]\n    parameters: {beside: abcd}\n",
+            "inbox: there is no artifact 'abcd'",
+        ),
         ("limit: 1", "limit: many", "deployment nightly: limit: Input should be a valid integer"),
         ("deployments:", "deployments: [", "the file cannot be read"),
         ("deployments:", "deploiments:", "the file cannot be read"),
