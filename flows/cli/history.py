@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.registry import check_new, open_store
+from flows.cli.registry import open_store
 from flows.cli.terminal import display
 from tasks.errors import UsageError
 from tasks.words import counted
@@ -28,9 +28,11 @@ def history(
 
     from tasks.history import days
     from tasks.reports import history as page
+    from tasks.scoring import delivery
+    from tasks.scoring.writing import writing
 
     if html:
-        check_new(html, ".html", force)
+        delivery.check_writable(str(html), force)
     whole = days.history(open_store())
     shown = whole.since(since.date().isoformat()) if since else whole
     if not shown.days:
@@ -40,7 +42,8 @@ def history(
             received=f"{since:%F}",
         )
     if html:
-        html.write_text(page.render(shown), encoding="utf-8")
+        with writing(html) as file:
+            file.write(page.render(shown).encode())
     if as_json:
         print(json.dumps(asdict(shown), indent=2))
         return

@@ -97,7 +97,7 @@ def diff(
     """Show where two models differ: parameters, data, metrics, and a picture of the images they disagree on."""
     from tasks.registry import difference
 
-    check_new(output, ".png", force)
+    _check_picture(output, force)
     differences = difference.between(open_store(), first, second)
     _display_difference(differences)
     print(_disagreements(differences))
@@ -237,14 +237,13 @@ def _sentence(decision: "Decision") -> str:
     return f"{decision.package} is the champion{before}: {decision.because}"
 
 
-def check_new(output: Path, ending: str, force: bool) -> None:
-    """Check before the work that a picture or page can be written there. Raises: UsageError, StoreError."""
-    if output.suffix.lower() != ending:
-        what = "picture" if ending == ".png" else "page"
-        raise UsageError(f"this is no name of a {what}", file=str(output), expected=f"one that ends in {ending}")
+def _check_picture(output: Path, force: bool) -> None:
+    """Check before the work that a picture can be written there. Raises: UsageError, StoreError."""
+    if output.suffix.lower() != ".png":
+        raise UsageError("this is no name of a picture", file=str(output), expected="one that ends in .png")
     if output.exists() and not force:
         raise UsageError(
-            "there is such a file already", file=str(output), remedy="name another, or overwrite it by --force"
+            "there is such a file already", file=str(output), remedy="name another by --output, or give --force"
         )
     if not output.absolute().parent.is_dir():
         raise StoreError("there is no such folder", file=str(output.parent), remedy="make it, or name another")

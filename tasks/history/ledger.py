@@ -157,7 +157,7 @@ def _line_of_review(artifact: Artifact, manifest: Manifest) -> Line:
     return Line(
         name=artifact.name,
         created=manifest.created,
-        of=manifest.inputs[0],
+        of=next(iter(manifest.inputs), ""),  # of drawn digits there are no scores
         read=metrics.read,
         changed=metrics.changed,
         audited=audited.images if audited else 0,

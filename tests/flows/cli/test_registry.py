@@ -143,9 +143,7 @@ def test_two_models_are_compared_with_a_picture(home: Path, two: tuple[Trained, 
     assert before.startswith(b"\x89PNG")
     run = digits("diff", one.package.id, other.model.id, home=home)
     assert (run.returncode, run.stdout) == (2, "")
-    assert run.stderr.startswith(
-        "digits: diff.png: there is such a file already; to go on, name another, or overwrite it by --force"
-    )
+    assert run.stderr.startswith("digits: diff.png: there is such a file already; to go on, name another by --output")
     run = digits("diff", one.package.id, one.package.id, "--output", "diff.png", "--force", home=home)
     assert (
         run.stdout.splitlines()[-1]

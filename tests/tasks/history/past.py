@@ -60,7 +60,7 @@ def scored(
 
 def reviewed(
     store: Store,
-    scores: Artifact,
+    scores: Artifact | None,
     *,
     read: int,
     changed: int,
@@ -69,11 +69,12 @@ def reviewed(
     number: int = 0,
     beside: Beside | None = None,
 ) -> Artifact:
-    """A review of scores."""
+    """A review of scores, or of drawn digits, of which there are none."""
     accuracy = measure_accuracy(np.arange(audited) < right) if audited else None
     metrics = ReviewMetrics(1000, 30, read, changed, 0, 0, {"ada": read}, None, accuracy, None, beside)
-    created = datetime.fromisoformat(scores.manifest().created) + timedelta(hours=1 + number)
-    return _published(store, "review", created, metrics, [scores.name], {}, number)
+    scored_at = datetime.fromisoformat(scores.manifest().created) if scores else FIRST
+    inputs = [scores.name] if scores else []
+    return _published(store, "review", scored_at + timedelta(hours=1 + number), metrics, inputs, {}, number)
 
 
 def _published(

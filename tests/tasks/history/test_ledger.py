@@ -47,6 +47,11 @@ def test_it_is_read_from_one_file_and_only_what_is_new_from_manifests(
     assert [line.name for line in ledger.read(filled)[3:]] == seen == [new.name]
 
 
+def test_a_review_of_drawn_digits_is_of_no_scores(filled: Store) -> None:
+    past.reviewed(filled, None, read=3, changed=1)
+    assert [line.of for line in ledger.read(filled) if line.read == 3] == [""]
+
+
 def test_what_is_gone_stays_in_it(filled: Store) -> None:
     lines = ledger.read(filled)
     shutil.rmtree(filled.root / "scores")
