@@ -18,6 +18,7 @@ from flows.operations.server import Operations, running
 from tasks import registry
 from tasks.errors import DigitsError, StoreError, UsageError
 from tasks.registry import decisions
+from tasks.reviewing.items import waiting
 from tasks.scoring.inbox import Inbox, contents
 from tasks.settings import Settings
 from tasks.store import Store
@@ -54,6 +55,7 @@ def look(config: Settings) -> Iterator[Finding]:
     if operations.server.runs():
         yield from _of_server(config)
     yield _contained("inbox", lambda: _of_inbox(Inbox(config.data)))
+    yield _contained("reviews", lambda: _of_reviews(config))
     yield _contained("champion", lambda: _of_champion(Store(config.artifacts)))
     yield _contained("disk", lambda: _of_disk(config.home))
 
@@ -160,6 +162,14 @@ def _of_inbox(folders: Inbox) -> Finding:
     says = f"{counted(counts['waiting'], 'file')} waiting, {counts['working']:,} in work, {counts['failed']:,} failed"
     remedy = "`digits inbox` lists them with the reasons" if counts["failed"] else None
     return Finding("inbox", says, remedy, counts)
+
+
+def _of_reviews(config: Settings) -> Finding:
+    """Count what people should look at and nobody has. It may wait: the answers are there."""
+    counts = waiting(Store(config.artifacts), config.data / "reviews")
+    answers = sum(counts.values())
+    words = f"{counted(answers, 'answer')} to look at, `digits review` opens the newest" if counts else "nothing waits"
+    return Finding("reviews", words, details={"answers": answers, "scores": list(counts)})
 
 
 def _of_champion(store: Store) -> Finding:

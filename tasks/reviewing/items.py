@@ -3,7 +3,11 @@
 All of it comes from the artifact itself: what was scored, and the package, may be gone.
 """
 
+import contextlib
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +17,7 @@ import pyarrow.parquet as pq
 
 from tasks.data.digits import SIDE, column, view
 from tasks.errors import StoreError, UsageError
+from tasks.reviewing.answers import Log, readers
 from tasks.scoring.outputs import published_files
 from tasks.scoring.scores import ScoresMetrics
 from tasks.scoring.shards import BESIDE
@@ -62,15 +67,39 @@ def choose(store: Store, name: str | None) -> Artifact:
     Raises: StoreError if there are none; UsageError if these are no scores.
     """
     if name is None:
-        newest_first = reversed([artifact for artifact in store.all() if artifact.kind == "scores"])
-        for scores in newest_first:
-            if scores.measured(ScoresMetrics).review:
-                return scores
+        for scores, _ in _to_review(store):
+            return scores
         raise StoreError("no scores have anything to review", remedy="score digits by `digits score`, or name scores")
     scores = store.get(name)
     if scores.kind != "scores":
         raise UsageError("these are no scores", expected="the id of scores", received=scores.name)
     return scores
+
+
+def waiting(store: Store, folder: Path) -> dict[str, int]:
+    """Count the answers to look at that nobody has read, by the id of their scores, the newest first.
+
+    folder: of what people have answered. Raises: StoreError if it or scores cannot be read.
+    """
+    counts = {}
+    for scores, count in _to_review(store):
+        if readings := Log(folder, scores).readings:
+            parts = [pq.ParquetFile(path).read(["review"])["review"].to_pylist() for path in published_files(scores)]
+            rows = enumerate(itertools.chain.from_iterable(parts))
+            count = sum(review and not readers(readings.get(row, {})) for row, review in rows)
+        if count:
+            counts[scores.id] = count
+    return counts
+
+
+def _to_review(store: Store) -> Iterator[tuple[Artifact, int]]:
+    """Yield the scores with answers to look at, the newest first, with their number; damaged ones are passed over."""
+    for artifact in reversed(store.all()):
+        count = 0
+        with contextlib.suppress(StoreError):
+            count = artifact.measured(ScoresMetrics).review if artifact.kind == "scores" else 0
+        if count:
+            yield artifact, count
 
 
 def read(scores: Artifact) -> Items:

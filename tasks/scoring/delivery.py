@@ -39,14 +39,14 @@ def check_writable(output: str, force: bool) -> None:
         raise StoreError("the folder of the output cannot be written", file=output, expected=expected)
 
 
-def deliver(scores: Artifact, output: str) -> None:
-    """Copy the submission to a path, whole or not at all; `-` is standard output. Raises: StoreError."""
-    with scores.file(SUBMISSION).open("rb") as submission:
+def deliver(scores: Artifact, output: str, name: str = SUBMISSION) -> None:
+    """Copy a file of scores to a path, whole or not at all; `-` is standard output. Raises: StoreError."""
+    with scores.file(name).open("rb") as source:
         if output == STANDARD_OUTPUT:
-            _print(submission)
+            _print(source)
             return
-        with writing(expanded(output)) as file:
-            shutil.copyfileobj(submission, file)
+        with writing(expanded(output)) as target:
+            shutil.copyfileobj(source, target)
 
 
 def _print(file: BinaryIO) -> None:

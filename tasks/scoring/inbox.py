@@ -1,6 +1,7 @@
 """Folders where files are left to be scored: each is taken once, and its result or its reason appears once.
 
     inbox/NAME ──▶ working/NAME/NAME ──▶ done/NAME,   outbox/NAME.csv
+                                   │                  outbox/NAME.review.csv and .txt, where a person should look
                                    └───▶ failed/NAME, failed/NAME.reason.txt
 
 A file is claimed by renaming it into a folder of its own in `working/`, under a name that is free in all the others
@@ -22,14 +23,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tasks.errors import DataError, StoreError, UsageError
+from tasks.scoring import outputs
 from tasks.scoring.delivery import deliver
-from tasks.scoring.scores import Options
+from tasks.scoring.scores import Options, ScoresMetrics
 from tasks.scoring.writing import writing
 from tasks.store import Artifact
 from tasks.store.files import move, sync
 from tasks.store.locks import try_lock
 from tasks.store.typed import parsed
-from tasks.words import printable
+from tasks.words import counted, printable
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,8 @@ MOST_OF_OPTIONS = 10_000  # bytes
 
 # In a claim's folder; files whose names begin with a dot are never claimed.
 RESULT, REASON, LOCK, TRIES, ARRIVED = ".result.csv", ".reason.txt", ".lock", ".tries", ".arrived"
+REVIEW, HOW_TO_REVIEW = ".review.csv", ".review.txt"
+REVIEWED = ".reviewed.csv"  # in the outbox alone: what a review comes to
 
 
 class Inbox:
@@ -99,7 +103,17 @@ class Claim:
         return self.folders.outbox / _result_name(self.name)
 
     def deliver(self, scores: Artifact) -> None:
-        """Bring the submission to the outbox and the file to `done/`. Raises: StoreError."""
+        """Bring the submission to the outbox, with what to review, and the file to `done/`. Raises: StoreError."""
+        metrics = scores.measured(ScoresMetrics)
+        if metrics.review:
+            deliver(scores, str(self.folder / REVIEW), outputs.REVIEW)
+            with writing(self.folder / HOW_TO_REVIEW) as file:
+                lines = (
+                    f"{metrics.review:,} of {counted(metrics.rows, 'answer')} should be looked at by a person.",
+                    f"To look at them, and to correct them: digits review {scores.id}",
+                    f"What is published there comes to {printable(_beside(self.name, REVIEWED))}.",
+                )
+                file.write("".join(f"{line}\n" for line in lines).encode())
         deliver(scores, str(self.folder / RESULT))
         _settle(self)
 
@@ -292,16 +306,19 @@ def _settle(claim: Claim) -> None:
     """Move the file and what came of it to where they belong, as far as they are not there. Raises: StoreError."""
     folders = claim.folders
     if (claim.folder / REASON).exists():
-        outcome, outcome_target = claim.folder / REASON, folders.failed / f"{claim.name}.reason.txt"
+        outcomes = {REASON: folders.failed / f"{claim.name}{REASON}"}
         file_target = folders.failed / claim.name
     else:
-        outcome, outcome_target = claim.folder / RESULT, claim.result
+        # The result last: whoever has it has the others.
+        outcomes = {name: folders.outbox / _beside(claim.name, name) for name in (REVIEW, HOW_TO_REVIEW)}
+        outcomes[RESULT] = claim.result
         file_target = folders.done / claim.name
     with _explained(folders):
         if claim.file:
             move(claim.file, file_target)
-        if outcome.exists():
-            move(outcome, outcome_target)
+        for name, target in outcomes.items():
+            if (claim.folder / name).exists():
+                move(claim.folder / name, target)
         shutil.rmtree(claim.folder)
 
 
@@ -312,15 +329,15 @@ def _free_name(folders: Inbox, name: str) -> str:
         stem, ending = (stem[:-1], ending) if stem else (stem, ending[1:])
         name = f"{stem}{dot}{ending}"
     number, free = 1, name
-    # `test` and `test.csv` both become outbox/test.csv.
-    coming = set(map(_result_name, _left(folders)))
-    while _result_name(free) in coming or any(
+    # `test` and `test.csv` both become outbox/test.csv, and `test.review.csv` is what to review of them.
+    coming = {result for left in _left(folders) for result in _result_names(left)}
+    while not coming.isdisjoint(_result_names(free)) or any(
         os.path.lexists(path)
         for path in (
             folders.done / free,
             folders.failed / free,
-            folders.failed / f"{free}.reason.txt",
-            folders.outbox / _result_name(free),
+            folders.failed / f"{free}{REASON}",
+            *(folders.outbox / result for result in _result_names(free)),
         )
     ):
         number += 1
@@ -335,11 +352,20 @@ def reviewed_result(file: Path) -> Path | None:
     folders = Inbox(working.parent.parent, working.name[1:]) if own else Inbox(working.parent)
     if working != folders.working or not folders.outbox.is_dir():
         return None
-    return folders.outbox / f"{_result_name(name)[: -len('.csv')]}.reviewed.csv"
+    return folders.outbox / _beside(name, REVIEWED)
+
+
+def _result_names(name: str) -> list[str]:
+    """Return the names of all files that the outbox may get for a file."""
+    return [_result_name(name), *(_beside(name, ending) for ending in (REVIEW, HOW_TO_REVIEW, REVIEWED))]
 
 
 def _result_name(name: str) -> str:
     return name if name.lower().endswith(".csv") else f"{name}.csv"
+
+
+def _beside(name: str, ending: str) -> str:
+    return f"{_result_name(name)[: -len('.csv')]}{ending}"
 
 
 def _count_try(claim: Claim) -> int:

@@ -122,9 +122,10 @@ class Operated:
         return objects
 
     def files(self, folder: str) -> list[str]:
-        """Return the names of the files in a folder of the inbox's."""
+        """Return the names of the files in a folder of the inbox's, without what is to be reviewed of a result."""
         path = self.home / "data" / folder
-        return sorted(file.name for file in path.iterdir() if not file.name.startswith(".")) if path.exists() else []
+        names = sorted(file.name for file in path.iterdir()) if path.exists() else []
+        return [name for name in names if not name.startswith(".") and ".review." not in name]
 
 
 def eventually(condition: Callable[[], Any]) -> bool:

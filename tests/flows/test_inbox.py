@@ -58,7 +58,9 @@ def fill(home: Path) -> None:
 
 
 def lying(home: Path, folder: str) -> list[str]:
-    return sorted(path.name for path in (home / "data" / folder).iterdir() if not path.name.startswith("."))
+    """The names in a folder of the inbox's, without what is to be reviewed of a result."""
+    names = sorted(path.name for path in (home / "data" / folder).iterdir())
+    return [name for name in names if not name.startswith(".") and ".review." not in name]
 
 
 def scores_of(home: Path) -> list[str]:

@@ -22,7 +22,7 @@ def findings_of(config: Settings) -> dict[str, Finding]:
 
 def test_an_empty_home_needs_nobody_and_nothing_is_made_there(here: Settings) -> None:
     findings = findings_of(here)
-    assert list(findings) == ["server", "worker", "supervisor", "inbox", "champion", "disk"]
+    assert list(findings) == ["server", "worker", "supervisor", "inbox", "reviews", "champion", "disk"]
     assert findings["server"].says == "not started; `digits up` starts it"
     assert findings["champion"].says == "none yet; `digits run` makes one"
     assert [finding for finding in findings.values() if finding.remedy] == []

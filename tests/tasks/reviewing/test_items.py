@@ -9,6 +9,7 @@ import pytest
 
 from tasks.errors import StoreError, UsageError
 from tasks.reviewing import items
+from tasks.reviewing.answers import Log
 from tasks.reviewing.items import UNREAD
 from tasks.store import Store
 from tests import making
@@ -74,6 +75,22 @@ def test_without_a_name_the_newest_scores_with_something_to_review_are_taken(sto
     scored(store, DIGITS, DIGITS.known_labels, np.ones(200))
     assert items.choose(store, None) == doubtful
     assert items.choose(store, doubtful.id[:6]) == doubtful
+
+
+def test_what_nobody_has_read_waits_and_a_damaged_one_is_passed_over(store: Store, tmp_path: Path) -> None:
+    assert items.waiting(store, tmp_path) == {}
+    scores, others = (
+        scored(store, DIGITS[:count], DIGITS.known_labels[:count], CONFIDENCE[:count]) for count in (200, 100)
+    )
+    scored(store, DIGITS, DIGITS.known_labels, np.ones(200))
+    log = Log(tmp_path, scores)
+    first, second = np.flatnonzero(TO_REVIEW)[:2].tolist()
+    sure = int(np.flatnonzero(~TO_REVIEW)[0])
+    log.add({first: ("", "7"), second: ("", "skip"), sure: ("", "7")}, "ann")  # the last for an audit
+    assert items.waiting(store, tmp_path) == {others.id: int(TO_REVIEW[:100].sum()), scores.id: TO_REVIEW.sum() - 1}
+    (others.path / "manifest.json").write_text("{")
+    assert list(items.waiting(store, tmp_path)) == [scores.id]
+    assert items.choose(store, None) == scores
 
 
 def test_what_is_no_scores_or_gone_is_said(store: Store) -> None:

@@ -30,14 +30,23 @@ def folders(tmp_path: Path) -> Inbox:
     return empty
 
 
-@pytest.fixture(scope="module")
-def scores(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    """Scores to deliver."""
-    folder = tmp_path_factory.mktemp("scores")
+def scored(chain: Chain, folder: Path, options: Options) -> Artifact:
     path = making.write_csv(folder / "a.csv", making.unlabelled(making.digits(20)))
     tables = tables_to_score([str(path)], Settings(home=folder), folder)
     store = Store(chain.store.root)
-    return carry_out(store, plan(store, chain.package, tables, Options()))
+    return carry_out(store, plan(store, chain.package, tables, options))
+
+
+@pytest.fixture(scope="module")
+def scores(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """Scores to deliver, of which nothing is to be reviewed."""
+    return scored(chain, tmp_path_factory.mktemp("scores"), Options(review_below=0))
+
+
+@pytest.fixture(scope="module")
+def doubtful(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """Scores to deliver, of which all is to be reviewed."""
+    return scored(chain, tmp_path_factory.mktemp("doubtful"), Options(review_below=1))
 
 
 def put(folders: Inbox, *names: str) -> None:
@@ -62,6 +71,30 @@ def test_a_result_and_its_file_appear_under_one_name(folders: Inbox, scores: Art
         claim.deliver(scores)
     assert lying(folders) == {"outbox": ["a.csv", "forms.zip.csv"], "done": ["a.csv", "forms.zip"]}
     assert (folders.outbox / "a.csv").read_bytes() == (scores.path / "submission.csv").read_bytes()
+
+
+def test_what_to_review_and_how_lies_beside_the_result(folders: Inbox, doubtful: Artifact) -> None:
+    put(folders, "forms.zip")
+    for claim in inbox.claims(folders, quiet=0):
+        claim.deliver(doubtful)
+    assert lying(folders)["outbox"] == ["forms.zip.csv", "forms.zip.review.csv", "forms.zip.review.txt"]
+    assert (folders.outbox / "forms.zip.review.csv").read_bytes() == (doubtful.path / "review.csv").read_bytes()
+    assert (folders.outbox / "forms.zip.review.txt").read_text() == (
+        "20 of 20 answers should be looked at by a person.\n"
+        f"To look at them, and to correct them: digits review {doubtful.id}\n"
+        "What is published there comes to forms.zip.reviewed.csv.\n"
+    )
+
+
+def test_a_file_that_is_called_as_what_to_review_of_another_overwrites_nothing(
+    folders: Inbox, doubtful: Artifact
+) -> None:
+    put(folders, "a.csv", "a.review.csv", "a.reviewed.csv")
+    runs = [inbox.claims(folders, quiet=0) for _ in range(3)]
+    for claim in [next(run) for run in runs]:
+        claim.deliver(doubtful)
+    assert len(lying(folders)["outbox"]) == 9
+    assert len(lying(folders)["done"]) == 3
 
 
 def test_a_bad_file_gets_its_reason_beside_it(folders: Inbox) -> None:
@@ -158,9 +191,12 @@ print(steps)
 
 
 @pytest.mark.parametrize("refuse", ["", "refuse"])
-def test_a_crash_at_any_step_neither_loses_nor_doubles(folders: Inbox, scores: Artifact, refuse: str) -> None:
+def test_a_crash_at_any_step_neither_loses_nor_doubles(folders: Inbox, doubtful: Artifact, refuse: str) -> None:
+    scores = doubtful
     command = [sys.executable, "-c", KILLED, str(folders.root), str(scores.path), refuse]
-    expected = {"failed": ["a.csv", "a.csv.reason.txt"]} if refuse else {"outbox": ["a.csv"], "done": ["a.csv"]}
+    expected = {"outbox": ["a.csv", "a.review.csv", "a.review.txt"], "done": ["a.csv"]}
+    if refuse:
+        expected = {"failed": ["a.csv", "a.csv.reason.txt"]}
     victim, killed = 1, True
     while killed:
         put(folders, "a.csv")
@@ -174,7 +210,7 @@ def test_a_crash_at_any_step_neither_loses_nor_doubles(folders: Inbox, scores: A
             claim.refuse("bad") if refuse else claim.deliver(scores)
         outcome = lying(folders)
         if fetched:
-            outcome["outbox"] = [*outcome.get("outbox", []), *(path.name for path in fetched)]
+            outcome["outbox"] = sorted([*outcome.get("outbox", []), *(path.name for path in fetched)])
         assert outcome == expected, victim
         for folder in (folders.outbox, folders.done, folders.failed):
             for path in folder.iterdir():
