@@ -1,10 +1,11 @@
 """The flow `train`: from a file of digits to a judged, packaged model and the answers for the test part."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from prefect import flow
+from prefect import State, flow
 from prefect.runtime import flow_run
+from prefect.states import Completed
 from pydantic import Field
 
 from flows.fitting import learn, readers_for
@@ -18,11 +19,13 @@ from tasks.package import package_stage as package
 from tasks.prepare import prepare_stage as prepare
 from tasks.promote import promote_stage as promote
 from tasks.registry import Decision
-from tasks.reviewing.corrections import reviews_of
+from tasks.reviewing.corrections import ALL, reviews_of
+from tasks.reviewing.publishing import count_new
 from tasks.score import score_stage as score
 from tasks.store import Artifact, Store
 from tasks.training import recipes
 from tasks.validate import validate_stage as validate
+from tasks.words import counted
 
 
 @dataclass(frozen=True)
@@ -89,3 +92,26 @@ def train(
     if scores:
         pages.of_scores(scores)
     return Trained(dataset, validation, prepared, model, evaluation, packed, decision, report, scores)
+
+
+# Prefect tells deployments apart by the names of flow and deployment, and this one is a way of calling `train`.
+@flow(name="train", flow_run_name="corrections: {recipe} on {data}", persist_result=False, **notices.HOOKS)
+def train_on_corrections(
+    least: Annotated[int, Field(ge=1)] = 100,
+    data: str = "sample",
+    recipe: str = "fast",
+    changes: list[str] | None = None,
+) -> State[Any] | Trained:
+    """Train with all that people have corrected, once enough of it is new.
+
+    Args:
+        least: corrections that no model has learned from yet; fewer are left to a later run.
+        data: as of `train`.
+        recipe: as of `train`.
+        changes: as of `train`.
+    """
+    new = count_new(Store(settings.load().artifacts))
+    if new < least:
+        message = f"{counted(new, 'correction')} no model has learned from yet, and {least:,} start a training"
+        return Completed(name="Nothing new", message=message)
+    return train.fn(data, recipe, changes, corrections=ALL)

@@ -10,7 +10,7 @@ from prefect.blocks.webhook import Webhook
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import AutomationSort
 from prefect.events import ResourceSpecification
-from prefect.events.actions import CallWebhook, CancelFlowRun, ChangeFlowRunState
+from prefect.events.actions import CallWebhook, CancelFlowRun, ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.types import SecretDict
 from pydantic import SecretStr
@@ -47,12 +47,15 @@ OF_A_NOTICE = (
 )
 
 
-async def apply(client: "PrefectClient", webhook: str | None, lost_after: float | None) -> tuple[str | None, float]:
+async def apply(
+    client: "PrefectClient", webhook: str | None, lost_after: float | None, learning: UUID | None = None
+) -> tuple[str | None, float]:
     """Bring the server's automations up to date, and return the webhook and the seconds that hold; others stay.
 
     webhook: address that is called with what people are to know; NO_WEBHOOK for none.
     lost_after: seconds without a heartbeat after which a run is taken for dead; heartbeats come every 30 s.
     What is None stays as the server has it: no webhook, 90 s on a new one.
+    learning: id of the deployment that a published review starts; None where that is switched off.
     """
     # Prefect's own defaults for these two are refused by its server.
     automations = await client.read_automations(sort=AutomationSort.NAME_ASC, limit=200)
@@ -68,6 +71,8 @@ async def apply(client: "PrefectClient", webhook: str | None, lost_after: float 
     if webhook and webhook != NO_WEBHOOK:
         block = Webhook(url=SecretStr(webhook), headers=SecretDict({"Content-Type": "application/json"}))
         wanted += _notifying(await block.asave(WEBHOOK, overwrite=True))
+    if learning:
+        wanted.append(_learning(learning))
     for automation in wanted:
         known = present.pop(automation.name, None)
         if known is None:
@@ -119,6 +124,16 @@ def _stalled(flow: str, longest: timedelta) -> AutomationCore:
         description=f"A run that has neither ended nor shown any progress for {naturaldelta(longest)} is cancelled.",
         trigger=_missing({PROGRESS} | ENDS, {RUNNING, PROGRESS}, longest, match_related=ResourceSpecification(of_flow)),
         actions=[CancelFlowRun()],
+    )
+
+
+def _learning(deployment: UUID) -> AutomationCore:
+    """Have the next model learn from what people say, when they publish it."""
+    return AutomationCore(
+        name=f"{OURS}learn from corrections",
+        description="Runs the deployment train/corrections when a review is published.",
+        trigger=EventTrigger(expect={notices.REVIEW}, posture=Posture.Reactive, threshold=1),
+        actions=[RunDeployment(source="selected", deployment_id=deployment, parameters=None, job_variables=None)],
     )
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FILE = Path(__file__).resolve().parent.parent.parent / "prefect.yaml"
 POOL = "digits"
 QUEUES = {"training": 1, "scoring": None}  # runs at the same time
+LEARNING = "train/corrections"  # the deployment that a published review starts
 TAG = "digitflow"  # of those that are ours to remove
 KEYS = ("name", "entrypoint", "description", "tags", "parameters", "schedules", "concurrency_limit", "work_pool")
 OTHER_KEYS = ("paused", "version", "enforce_parameter_schema")
@@ -181,8 +182,10 @@ async def _bring(
         for name, limit in QUEUES.items():
             with contextlib.suppress(ObjectAlreadyExists):
                 await client.create_work_queue(name, concurrency_limit=limit, work_pool_name=POOL)
-        settled = await automations.apply(client, webhook, lost_after)
-        kept = {await deployment.aapply() for deployment in deployments}
+        kept = {await deployment.aapply(): deployment for deployment in deployments}
+        switched_on = (key for key, deployment in kept.items() if not deployment.paused)
+        learning = next((key for key in switched_on if kept[key].full_name == LEARNING), None)
+        settled = await automations.apply(client, webhook, lost_after, learning)
         ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
         # Prefect's own defaults for these two are refused by its server.
         present = await client.read_deployments(deployment_filter=ours, limit=200, sort=DeploymentSort.NAME_ASC)

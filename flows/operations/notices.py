@@ -3,7 +3,8 @@
 import time
 from typing import Any
 
-from prefect.events import emit_event
+from prefect import get_client
+from prefect.events import Event, Resource, emit_event
 from prefect.runtime import flow_run
 
 from tasks import registry
@@ -14,6 +15,7 @@ from tasks.words import counted
 
 INBOX = "digitflow.inbox"
 REFUSED_PROMOTION = "digitflow.promotion.refused"
+REVIEW = "digitflow.review.published"  # of which nobody has to be told: the deployment `train/corrections` begins
 ALL = (INBOX, REFUSED_PROMOTION)
 ENDED = "digitflow.ended"
 
@@ -28,6 +30,14 @@ def of_inbox(sentences: list[str]) -> None:
     """Give notice of what somebody may want to know of a run of the inbox; of nothing where there is nothing."""
     if sentences:
         _emit(INBOX, f"run/{flow_run.get_id()}", f"inbox: {' '.join(sentences)}")
+
+
+def of_review(review: Artifact) -> None:
+    """Give notice of a published review, from a process that runs no flow, and return when the server has it."""
+    resource = {"prefect.resource.id": f"digitflow.{review.name}", "prefect.resource.name": review.name}
+    event = Event(event=REVIEW, resource=Resource(resource))
+    with get_client(sync_client=True) as client:
+        client.request("POST", "/events", json=[event.model_dump(mode="json")])
 
 
 def concerns(scores: Artifact, file: str, max_quarantined: float) -> list[str]:

@@ -10,8 +10,11 @@ from tasks.judging.evaluation import Evaluation
 from tasks.registry import Decision
 from tasks.reports import history as page
 from tasks.reports.history import History
+from tasks.reviewing.items import waiting
+from tasks.reviewing.publishing import count_new
 from tasks.scoring.scores import ScoresMetrics
-from tasks.store import Artifact
+from tasks.settings import Settings
+from tasks.store import Artifact, Store
 from tasks.words import counted, in_markdown, percent
 
 
@@ -67,6 +70,23 @@ def of_scores(scores: Artifact) -> None:
 def of_history(history: History) -> None:
     """Show what scoring did, day by day; the last of these pages holds for all runs."""
     create_markdown_artifact(page.markdown(history), key="history", description="What scoring did, day by day")
+
+
+def of_reviews(config: Settings) -> None:
+    """Show how many answers wait for a person, how to look at them, and what of people's answers is to be learned."""
+    store = Store(config.artifacts)
+    counts, new = waiting(store, config.data / "reviews"), count_new(store)
+    lines = [
+        f"**{counted(sum(counts.values()), 'answer')}** to look at.",
+        "",
+        "| scores | answers | a page for them |",
+        "| --- | --: | --- |",
+        *(f"| `{name}` | {count:,} | `digits review {name}` |" for name, count in counts.items()),
+        "",
+        f"No model has learned yet from **{counted(new, 'correction')}**. The deployment `train/corrections` does, "
+        "and `digits run --corrections all`.",
+    ]
+    _page("reviews", "reviews", lines)
 
 
 def _page(key: str, name: str, lines: list[str]) -> None:

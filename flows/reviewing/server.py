@@ -14,6 +14,7 @@ from tasks.errors import UsageError
 from tasks.reviewing.answers import LONGEST
 from tasks.reviewing.desk import Desk
 from tasks.reviewing.items import UNREAD
+from tasks.reviewing.originals import Originals
 from tasks.store import Artifact
 
 AHEAD = 30  # images that the browser is given before it needs them
@@ -22,37 +23,65 @@ PAGE = Path(__file__).parent / "page" / "review.html"
 
 @dataclass
 class Review:
-    """What the page works on. publish: makes the artifact of what is answered. published: the last one, if any."""
+    """What the page works on.
+
+    publish: makes the artifact of what is answered. originals: the pictures that came in. published: the last review.
+    password: without one only who started the server reviews, at `desk`; with one everybody at `desks`, by name.
+    """
 
     desk: Desk
     title: str
     publish: Callable[[], tuple[Artifact, list[str]]]
+    originals: Originals
+    password: str | None = None
+    desks: dict[str, Desk] = field(default_factory=dict)
     token: str = field(default_factory=server.new_token)
     published: Artifact | None = None
+
+    def desk_of(self, body: dict[str, Any]) -> Desk:
+        """Return the desk of whoever sends this."""
+        name = body.get(server.SENDER)
+        return self.desks.setdefault(name, self.desk.at(name)) if name else self.desk
 
 
 def application(review: Review) -> Starlette:
     """Return the page and what it asks for."""
 
     def page(body: dict[str, Any]) -> Response:
-        return server.page(PAGE, title=review.title, reviewer=review.desk.reviewer, token=review.token)
+        return server.page(
+            PAGE,
+            title=review.title,
+            reviewer=review.desk_of(body).reviewer,
+            token=review.token,
+            pictures=bool(review.originals),
+        )
 
     def following(body: dict[str, Any]) -> Response:
-        return _shown(review.desk, review.desk.next(_tab(body), AHEAD))
+        desk = review.desk_of(body)
+        return _shown(desk, desk.next(_tab(body), AHEAD))
 
     def wall(body: dict[str, Any]) -> Response:
-        label, indices = review.desk.wall(_tab(body), body.get("label"))
-        return _shown(review.desk, indices, label=label)
+        desk = review.desk_of(body)
+        label, indices = desk.wall(_tab(body), body.get("label"))
+        return _shown(desk, indices, label=label)
 
     def answer(body: dict[str, Any]) -> Response:
-        answers = body.get("answers")
+        desk, answers = review.desk_of(body), body.get("answers")
         if not isinstance(answers, dict) or not answers or not all(name.isdecimal() for name in answers):
             raise UsageError("these are no answers", received=repr(answers)[:100])
-        review.desk.answer({int(index): given for index, given in answers.items()})
-        return _shown(review.desk, [])
+        desk.answer({int(index): given for index, given in answers.items()})
+        return _shown(desk, [])
+
+    def picture(body: dict[str, Any]) -> Response:
+        index = body.get("index")
+        if not isinstance(index, int) or not 0 <= index < len(review.desk.items.rows):
+            raise UsageError("this is no image of these scores", received=repr(index)[:100])
+        file = review.originals.of(index)
+        return JSONResponse({"picture": file and f"data:image/jpeg;base64,{base64.b64encode(file).decode()}"})
 
     def take_back(body: dict[str, Any]) -> Response:
-        return _shown(review.desk, review.desk.take_back())
+        desk = review.desk_of(body)
+        return _shown(desk, desk.take_back())
 
     def publish(body: dict[str, Any]) -> Response:
         review.published, findings = review.publish()
@@ -64,12 +93,14 @@ def application(review: Review) -> Starlette:
         return HTMLResponse(review.published.file("review.html").read_text(encoding="utf-8"))
 
     posts = {"next": following, "wall": wall, "answer": answer, "back": take_back, "publish": publish}
-    return server.guarded(review.token, {"": page, "report": report}, posts)
+    # To read a picture takes longer than anybody is to wait for the next image, and changes nothing.
+    beside = {"picture": picture}
+    return server.guarded(review.token, {"": page, "report": report}, posts, beside, review.password)
 
 
-def serve(review: Review, port: int, tell: Callable[[str], None]) -> None:
+def serve(review: Review, host: str | None, port: int, tell: Callable[[str], None]) -> None:
     """Serve the page until a signal ends it; as `flows.local.server.serve`."""
-    server.serve(application(review), review.token, port, tell)
+    server.serve(application(review), "" if review.password else review.token, port, tell, host or server.HOST)
 
 
 def _tab(body: dict[str, Any]) -> str:

@@ -6,6 +6,8 @@ middle, is passed over. Nothing is ever changed in it: an answer that is taken b
 
 import contextlib
 import getpass
+import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +25,9 @@ SKIPPED: Final = "skip"
 TAKEN_BACK: Final = "back"
 DIGITS = tuple("0123456789")
 LONGEST = 40  # characters of a reviewer's name
+
+# What is handed out, by the image's row: to whom, and until which time of day, in seconds since 1970.
+Leases = dict[int, tuple[str, float]]
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Log:
     """The answers to the rows of scores, in the file `reviews/<id of the scores>.jsonl`.
 
     readings: by row the answer of each reviewer that holds, `skip` among them, in the order in which they came.
+    unreadable: lines that are no answers, as a crash or another version leaves them.
     """
 
     def __init__(self, folder: Path, scores: Artifact) -> None:
@@ -82,6 +88,25 @@ class Log:
             append(self.path, map(as_json, entries))
             self._read()
 
+    @contextlib.contextmanager
+    def leases(self) -> Iterator[Leases]:
+        """Yield what is handed out to whom, to be changed, while no other process does; what is answered is left out.
+
+        Raises: StoreError if it cannot be read or written.
+        """
+        path = self.path.with_name(f".{self.path.stem}.leases")
+        with self._locked():
+            leases: Leases = {}
+            with contextlib.suppress(FileNotFoundError, ValueError, TypeError):  # torn: then two may be handed the same
+                entries = json.loads(path.read_bytes())
+                leases = {
+                    row: (name, until)
+                    for row, name, until in entries
+                    if until > time.time() and name not in self.readings.get(row, {})
+                }
+            yield leases
+            path.write_text(json.dumps([(row, *lease) for row, lease in leases.items()]), encoding="utf-8")
+
     def last_of(self, reviewer: str) -> list[Entry]:
         """Return the answers that a reviewer gave last, and has not taken back: several where they came together."""
         own = [by_name[reviewer] for by_name in self.readings.values() if reviewer in by_name]
@@ -90,6 +115,7 @@ class Log:
 
     def _begin(self) -> None:
         self.readings: dict[int, dict[str, Entry]] = {}
+        self.unreadable = 0
         self._end = 0
 
     def _read(self) -> None:
@@ -102,8 +128,10 @@ class Log:
             lines, ended, _ = file.read().rpartition(b"\n")
         self._end += len(lines) + len(ended)
         for line in lines.splitlines():
-            with contextlib.suppress(StoreError):
+            try:
                 self._take(parsed(Entry, line, "the answer cannot be read", file=self.path, remedy=""))
+            except StoreError:
+                self.unreadable += 1
 
     def _take(self, entry: Entry) -> None:
         by_name = self.readings.setdefault(entry.row, {})

@@ -1,9 +1,12 @@
-"""A desk at which one person reviews: what is handed out next, to each tab of theirs something else, and what is done.
+"""A desk at which one person reviews: what is handed out next, to nobody else for a while, and what is done.
 
-Handed out is what nobody has read; of a share of that what one other person has read, without their answer; and what
-two others have read and do not agree on.
+Each tab of a person gets something else, and so do people whose servers are processes of their own. Handed out is what
+nobody has read; of a share of that what one other person has read, without their answer; and what two others have read
+and do not agree on.
 """
 
+import copy
+import itertools
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.errors import UsageError
-from tasks.reviewing.answers import DIGITS, NO_DIGIT, SKIPPED, TAKEN_BACK, Answer, Log, readers
+from tasks.reviewing.answers import DIGITS, NO_DIGIT, SKIPPED, TAKEN_BACK, Answer, Leases, Log, readers
 from tasks.reviewing.items import UNREAD, Items
 
 LEASE = 300  # seconds for which what a tab was given is not given to another
@@ -51,8 +54,10 @@ class Desk:
         # The same for every reviewer: who reads first does not decide what is read twice.
         drawn = np.random.default_rng(len(items.rows)).random(len(items.rows))
         self._twice = drawn < second
+        self._ordered = set(self._order.tolist())
+        self._labels = Counter(self.items.labels[self._order].tolist())
         self._index = {row: index for index, row in enumerate(items.rows.tolist())}
-        self._leases: dict[int, tuple[str, float]] = {}
+        self._of_tabs: Leases = {}
 
     def next(self, tab: str, count: int) -> list[int]:
         """Hand out up to so many items, as indices, in their order. tab: who asks."""
@@ -77,8 +82,6 @@ class Desk:
         self.log.add(
             {int(self.items.rows[index]): (self.id(index), answer) for index, answer in answers.items()}, self.reviewer
         )
-        for index in answers:
-            self._leases.pop(index, None)
 
     def take_back(self) -> list[int]:
         """Take back all that this person answered together last; return the items. Raises: StoreError."""
@@ -90,31 +93,42 @@ class Desk:
 
     def progress(self) -> Progress:
         """Count what is left and done."""
-        left = [index for index in self._order.tolist() if self._is_open(index)]
-        labels = Counter(self.items.labels[left].tolist())
-        labels.pop(UNREAD, None)
-        own = [
-            (self._index[row], by_name[self.reviewer].answer)
+        read = [
+            (index, by_name)
             for row, by_name in self.log.readings.items()
-            if self.reviewer in by_name and row in self._index
+            if (index := self._index.get(row)) is not None
         ]
+        own = [(index, by_name[self.reviewer].answer) for index, by_name in read if self.reviewer in by_name]
         changed = sum(answer not in (str(self.items.labels[index]), SKIPPED) for index, answer in own)
-        return Progress(len(left), len(own), changed, dict(sorted(labels.items())))
+        closed = [index for index, _ in read if index in self._ordered and not self._is_open(index)]
+        # Counted from all, which is done once: of 40,000 images few are read as yet.
+        left = self._labels - Counter(self.items.labels[closed].tolist())
+        open_labels = {label: count for label, count in sorted(left.items()) if label != UNREAD}
+        return Progress(left.total(), len(own), changed, open_labels)
 
     def id(self, index: int) -> str:
         """Return what people call an item: the number of its row, or the name of its file."""
         return str(self.items.ids[index].as_py())
 
+    def at(self, reviewer: str) -> "Desk":
+        """Return the desk of somebody else, with the same images."""
+        desk = copy.copy(self)
+        desk.reviewer, desk._of_tabs = reviewer, {}
+        return desk
+
     def _lease(self, tab: str, indices: Sequence[int], count: int) -> list[int]:
-        now = time.monotonic()
-        leased: list[int] = []
-        for index in indices:
-            if len(leased) == count:
-                break
-            holder, until = self._leases.get(index, (tab, 0.0))
-            if (holder == tab or until < now) and self._is_open(index):
-                self._leases[index] = tab, now + LEASE
-                leased.append(index)
+        with self.log.leases() as of_people:
+            until, rows = time.time() + LEASE, self.items.rows
+            free = (
+                index
+                for index in indices
+                if self._is_open(index)
+                and _is_free(index, tab, self._of_tabs)
+                and _is_free(int(rows[index]), self.reviewer, of_people)
+            )
+            leased = list(itertools.islice(free, count))
+            self._of_tabs |= dict.fromkeys(leased, (tab, until))
+            of_people |= dict.fromkeys(rows[leased].tolist(), (self.reviewer, until))
         return leased
 
     def _is_open(self, index: int) -> bool:
@@ -127,3 +141,8 @@ class Desk:
         if len(read) == 2:
             return read[0].answer != read[1].answer
         return not read or (len(read) == 1 and bool(self._twice[index]))
+
+
+def _is_free(index: int, holder: str, leases: Leases) -> bool:
+    other, until = leases.get(index, (holder, 0.0))
+    return other == holder or until < time.time()

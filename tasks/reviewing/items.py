@@ -67,12 +67,16 @@ def choose(store: Store, name: str | None) -> Artifact:
     Raises: StoreError if there are none; UsageError if these are no scores.
     """
     if name is None:
-        for scores, _ in _to_review(store):
-            return scores
-        raise StoreError("no scores have anything to review", remedy="score digits by `digits score`, or name scores")
-    scores = store.get(name)
+        scores = next((scores for scores, _ in _to_review(store)), None)
+        if scores is None:
+            raise StoreError(
+                "no scores have anything to review", remedy="score digits by `digits score`, or name scores"
+            )
+    else:
+        scores = store.get(name)
     if scores.kind != "scores":
         raise UsageError("these are no scores", expected="the id of scores", received=scores.name)
+    store.mark_used(scores)  # lest they are collected as garbage while people answer
     return scores
 
 

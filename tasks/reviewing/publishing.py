@@ -1,6 +1,6 @@
 """What a review came to: the artifact `review`, with people's answers in place of the model's.
 
-submission.csv       that of the scores, with what people say; what is no digit has no answer
+submission.csv       that of scores, with what people say; what is no digit has no answer
 corrections.parquet  every image that was decided on, with both answers: what the next model can learn from
 review.html          what was changed, how far people agree, and how wrong the answers are that the model was sure of
 """
@@ -24,7 +24,7 @@ from tasks.judging.statistics import Accuracy, measure_accuracy
 from tasks.models.packaged import LEARNED
 from tasks.reports import html
 from tasks.reviewing.answers import NO_DIGIT, Agreement, Entry, Log, agreement, decided, readers
-from tasks.reviewing.corrections import CORRECTIONS, SCHEMA
+from tasks.reviewing.corrections import ALL, CORRECTIONS, SCHEMA, read, reviews_of
 from tasks.reviewing.items import UNREAD, Items
 from tasks.scoring import delivery, inbox
 from tasks.scoring.outputs import SUBMISSION
@@ -41,9 +41,9 @@ SHOWN = 500  # changed images on the page
 class ReviewMetrics:
     """The figures of a review.
 
-    rows: of the scores, of which `to_review` were to be looked at. read: rows that people have decided on, those of an
-    audit among them; `changed` to another answer than the model's, `no_digit` of these to none. undecided: rows on
-    which two people differ, where the model's answer stays. reviewers: answers by name.
+    rows: of scores, or labels that look wrong, of which `to_review` were to be looked at. read: rows that people have
+    decided on, those of an audit among them; `changed` to another answer than was there, `no_digit` of these to none.
+    undecided: rows on which two people differ, where the answer stays. reviewers: answers by name.
     audited: the model's accuracy on rows that were not to be reviewed, drawn at random; None without an audit.
     promised: as in `ScoresMetrics.expected`.
     beside: as in `ScoresMetrics`, of the rows that people have decided on; None without a second package.
@@ -62,10 +62,11 @@ class ReviewMetrics:
     beside: Beside | None = None
 
 
-def publish(store: Store, scores: Artifact, items: Items, log: Log) -> Artifact:
+def publish(store: Store, reviewed: Artifact, items: Items, log: Log) -> Artifact:
     """Publish what people have answered so far; the same answers once more are found.
 
-    Where the scores are of a file of the inbox, its outbox gets the new submission as well.
+    reviewed: scores, or the package by which labels look wrong, of which there is no submission.
+    Where scores are of a file of the inbox, its outbox gets the new submission as well.
     Raises: UsageError if nothing is decided yet; StoreError.
     """
     log.refresh()
@@ -75,37 +76,54 @@ def publish(store: Store, scores: Artifact, items: Items, log: Log) -> Artifact:
         raise UsageError(
             "nobody has decided on anything yet",
             file=str(log.path),
-            remedy=f"answer some images first: digits review {scores.id}",
+            remedy=f"answer some images first: {command(reviewed)}",
         )
 
     def build(draft: Draft) -> ReviewMetrics:
-        metrics = replace(_metrics(scores, items, log, chosen), beside=_beside(store, scores, items, chosen))
-        _write_submission(scores.file(SUBMISSION), draft.folder / SUBMISSION, {entry.row: entry for _, entry in chosen})
+        metrics = replace(_metrics(reviewed, items, log, chosen), beside=_beside(store, reviewed, items, chosen))
+        if before := reviewed.file_if_any(SUBMISSION):
+            _write_submission(before, draft.folder / SUBMISSION, {entry.row: entry for _, entry in chosen})
         pq.write_table(_corrections(items, chosen), draft.folder / CORRECTIONS, compression="zstd")
-        (draft.folder / PAGE).write_text(_page(scores, items, chosen, metrics), encoding="utf-8")
+        (draft.folder / PAGE).write_text(_page(reviewed, items, chosen, metrics), encoding="utf-8")
         return metrics
 
     held = [by_name for row, by_name in sorted(log.readings.items())]
     digest = hashlib.sha256(repr([list(by_name.values()) for by_name in held]).encode()).hexdigest()
-    review = store.make("review", build, code=__name__, parameters={"answers": digest}, inputs=[scores])
-    if target := delivered_to(scores):
+    review = store.make("review", build, code=__name__, parameters={"answers": digest}, inputs=[reviewed])
+    if target := inbox.reviewed_result(reviewed):
         delivery.deliver(review, str(target))
     return review
 
 
-def delivered_to(scores: Artifact) -> Path | None:
-    """Return where the outbox holds the reviewed answers to a file of the inbox; None for any other scores."""
-    paths = [Path(file["path"]) for file in scores.manifest().source.get("files", [])]
-    return next((target for path in paths if (target := inbox.reviewed_result(path))), None)
+def command(reviewed: Artifact) -> str:
+    """Return the command that reviews scores, or the labels that look wrong by a package."""
+    return f"digits review {'' if reviewed.kind == 'scores' else '--labels '}{reviewed.id}"
 
 
-def _metrics(scores: Artifact, items: Items, log: Log, chosen: list[tuple[int, Entry]]) -> ReviewMetrics:
-    scored = scores.measured(ScoresMetrics)
+def title(reviewed: Artifact) -> str:
+    """Return what is reviewed, for people."""
+    return str(reviewed.manifest().source["data"]) if reviewed.kind == "scores" else "labels that look wrong"
+
+
+def count_new(store: Store) -> int:
+    """Count the images whose last answer, in all reviews, no training part was made with. Raises: StoreError."""
+    reviews = reviews_of(store, ALL)
+    learned = {name for artifact in store.all() if artifact.kind == "prepared" for name in artifact.manifest().inputs}
+    everything, known = read(reviews), read([review for review in reviews if review.name in learned])
+    answers, known_answers = (
+        set(zip(fingerprints(part.images).tolist(), part.known_labels.tolist(), strict=True))
+        for part in (everything, known)
+    )
+    return len(answers - known_answers)
+
+
+def _metrics(reviewed: Artifact, items: Items, log: Log, chosen: list[tuple[int, Entry]]) -> ReviewMetrics:
+    scored = reviewed.measured(ScoresMetrics) if reviewed.kind == "scores" else None
     right = {index: entry.answer == str(items.labels[index]) for index, entry in chosen}
     audited = np.array([right[index] for index, _ in chosen if not items.review[index]], bool)
     known = {row: log.readings[row] for row in items.rows.tolist() if row in log.readings}
     return ReviewMetrics(
-        rows=scored.rows,
+        rows=scored.rows if scored else len(items.rows),
         to_review=int(items.review.sum()),
         read=len(chosen),
         changed=sum(not value for value in right.values()),
@@ -114,17 +132,17 @@ def _metrics(scores: Artifact, items: Items, log: Log, chosen: list[tuple[int, E
         reviewers=dict(Counter(entry.reviewer for by_name in known.values() for entry in readers(by_name))),
         agreement=agreement(known),
         audited=measure_accuracy(audited) if len(audited) else None,
-        promised=scored.expected,
+        promised=scored.expected if scored else None,
     )
 
 
-def _beside(store: Store, scores: Artifact, items: Items, chosen: list[tuple[int, Entry]]) -> Beside | None:
+def _beside(store: Store, reviewed: Artifact, items: Items, chosen: list[tuple[int, Entry]]) -> Beside | None:
     """Count who is right where two packages differ, by people; not of images that either of them has learned from."""
-    beside = scores.measured(ScoresMetrics).beside
+    beside = reviewed.measured(ScoresMetrics).beside if reviewed.kind == "scores" else None
     if not beside:
         return None
     indices = np.array([index for index, _ in chosen])
-    packages = [store.find(name) for name in (scores.manifest().inputs[0], beside.package)]
+    packages = [store.find(name) for name in (reviewed.manifest().inputs[0], beside.package)]
     learned = [np.load(package.file(LEARNED)) for package in packages if package]
     new = ~np.isin(fingerprints(items.images[indices]), np.concatenate([*learned, np.empty(0, np.uint64)]))
     first, second = items.labels[indices], items.beside[indices]
@@ -169,17 +187,17 @@ def _corrections(items: Items, chosen: list[tuple[int, Entry]]) -> pa.Table:
 # --- The page ---------------------------------------------------------------------------------------------------
 
 
-def _page(scores: Artifact, items: Items, chosen: list[tuple[int, Entry]], metrics: ReviewMetrics) -> str:
+def _page(reviewed: Artifact, items: Items, chosen: list[tuple[int, Entry]], metrics: ReviewMetrics) -> str:
     changed = [(index, entry) for index, entry in chosen if entry.answer != str(items.labels[index])]
     # What the model was surest of is the worst.
     changed.sort(key=lambda pair: -items.confidence[pair[0]])
     return html.render(
         "review.html",
-        title=f"Review of {scores.manifest().source['data']}",
+        title=f"Review of {title(reviewed)}",
         headline=f"{counted(metrics.changed, 'answer')} of {metrics.read:,} that people read "
         f"{'was' if metrics.changed == 1 else 'were'} changed.",
         findings=findings(metrics),
-        scores=scores.name,
+        reviewed=reviewed.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         metrics=metrics,
         changed=[
@@ -187,7 +205,7 @@ def _page(scores: Artifact, items: Items, chosen: list[tuple[int, Entry]], metri
             for index, entry in changed[:SHOWN]
         ],
         confidence=[float(items.confidence[index]) for index, _ in changed[:SHOWN]],
-        reproduce=f"digits review {scores.id} --publish",
+        reproduce=f"{command(reviewed)} --publish",
         commit=commit(),
         versions=versions(),
     )

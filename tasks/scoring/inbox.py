@@ -345,14 +345,30 @@ def _free_name(folders: Inbox, name: str) -> str:
     return free
 
 
-def reviewed_result(file: Path) -> Path | None:
-    """Return where the reviewed answers to a file belong that was scored in `working/`; None for any other file."""
+def where_now(scores: Artifact) -> list[tuple[str, Path]]:
+    """Return the files that were scored, by name and where they are: what was in `working/` is in `done/` now."""
+    paths = [Path(file["path"]) for file in scores.manifest().source.get("files", [])]
+    claims = [_claim_of(path) for path in paths]
+    return [
+        (path.name, claim.folders.done / claim.name if claim else path)
+        for path, claim in zip(paths, claims, strict=True)
+    ]
+
+
+def reviewed_result(scores: Artifact) -> Path | None:
+    """Return where the outbox holds the reviewed answers to a file of the inbox; None for what was scored elsewhere."""
+    for file in scores.manifest().source.get("files", []):
+        if claim := _claim_of(Path(file["path"])):
+            return claim.folders.outbox / _beside(claim.name, REVIEWED)
+    return None
+
+
+def _claim_of(file: Path) -> Claim | None:
+    """Return the claim that a scored file was, in whatever inbox; None for a file from elsewhere."""
     working, name = file.parent.parent, file.parent.name
     own = working.name.startswith(".")
     folders = Inbox(working.parent.parent, working.name[1:]) if own else Inbox(working.parent)
-    if working != folders.working or not folders.outbox.is_dir():
-        return None
-    return folders.outbox / _beside(name, REVIEWED)
+    return Claim(folders, name) if working == folders.working and folders.outbox.is_dir() else None
 
 
 def _result_names(name: str) -> list[str]:

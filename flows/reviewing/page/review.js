@@ -61,10 +61,26 @@ function show() {
   if (empty) return showEmpty();
   if (walled) return showWall();
   draw($("digit"), item.pixels);
+  showOriginal();
   $("digit").setAttribute("aria-label", `image ${item.id}`);
   $("answer").replaceChildren(...(item.label === null ? [item.reason ?? "no answer"] : hides()
     ? ["What is it?"] : ["Is it ", bold(item.label), "?"]));
   $("name").textContent = item.reason && item.label !== null ? `${item.id}: ${item.reason}` : item.id;
+}
+
+// The picture that came in, beside what the model saw; nobody waits for it, and that of the next image is fetched ahead.
+async function showOriginal() {
+  const item = queue[0];
+  $("original").hidden = true;
+  if (!("pictures" in document.body.dataset)) return;
+  const picture = await originalOf(item);
+  if (queue[0] === item && picture) { $("original").src = picture; $("original").hidden = false; }
+  if (queue[1]) originalOf(queue[1]);
+}
+
+function originalOf(item) {
+  item.original ??= ask("picture", { index: item.index }).then(({ picture }) => picture, () => null);
+  return item.original;
 }
 
 function bold(text) {

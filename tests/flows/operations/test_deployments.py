@@ -24,9 +24,10 @@ def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
     return change
 
 
-def test_the_file_gives_three_deployments() -> None:
+def test_the_file_gives_four_deployments() -> None:
     pooled, served = deployments.read(with_pool=True), deployments.read(with_pool=False)
-    assert [deployment.name for deployment in pooled] == ["nightly", "inbox", "weekly"]
+    assert [deployment.name for deployment in pooled] == ["nightly", "inbox", "weekly", "corrections"]
+    assert [deployment.paused for deployment in pooled] == [False, False, False, True]
     assert {deployment.work_pool_name for deployment in pooled} == {deployments.POOL}
     assert {deployment.work_pool_name for deployment in served} == {None}
 

@@ -12,17 +12,23 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
+import numpy as np
 import pytest
 
 from flows.operations import deployments
+from flows.operations.automations import _learning
 from flows.operations.daemons import alive
 from tasks.promote import promote
+from tasks.reviewing.answers import Log
+from tasks.store import Store
 from tests import making
 from tests.conftest import Chain
 from tests.flows.browsing import browser
 from tests.flows.operating import AUTH, LOST_AFTER, PATIENCE, Operated, eventually, free_port, webhook
+from tests.tasks.reviewing.scored import scored
 
 pytestmark = pytest.mark.operations
 
@@ -62,10 +68,11 @@ def operated(chain: Chain, database: Path, tmp_path_factory: pytest.TempPathFact
 def check_summary(summary: str, operated: Operated) -> None:
     """Check what `digits up` says of what holds."""
     lines = [(line[:12].strip(), line[12:]) for line in summary.splitlines()]
-    nightly, inbox, weekly = [value for name, value in lines if name == "deployed"]
+    nightly, inbox, weekly, corrections = [value for name, value in lines if name == "deployed"]
     assert re.fullmatch(r"train/nightly: next run \w{3} \d{4}-\d\d-\d\d 02:00 CES?T", nightly)
     assert re.fullmatch(r"score/inbox: next run \w{3} \d{4}-\d\d-\d\d \d\d:\d[05] UTC", inbox)
     assert weekly.startswith("compare/weekly: next run Sun ")
+    assert corrections == "train/corrections: runs when asked to"
     data = operated.home / "data"
     assert [line for line in lines if line[0] not in ("deployed", "logs")] == [
         ("up", operated.address),
@@ -133,8 +140,9 @@ def lost(operated: Operated, finished: str) -> str:
 
 
 def test_a_run_started_by_the_api_completes_and_its_artifact_is_read_back(operated: Operated, finished: str) -> None:
-    (artifact,) = operated.read("artifacts", flow_runs={"id": {"any_": [finished]}})
-    assert artifact["key"] == "scores"
+    by_key = {page["key"]: page for page in operated.read("artifacts", flow_runs={"id": {"any_": [finished]}})}
+    artifact = by_key["scores"]
+    assert set(by_key) == {"scores", "reviews"}
     (scores,) = re.findall(r"`scores/(\w+)` \| outbox/first.csv", artifact["data"])
     assert (operated.home / "artifacts" / "scores" / scores / "manifest.json").exists()
     assert len((operated.home / "data" / "outbox" / "first.csv").read_text().splitlines()) == 201
@@ -188,6 +196,40 @@ def test_status_logs_and_inbox_tell_how_it_is_and_a_refused_file_is_put_back(ope
     unknown = operated.command("logs", "nobody")
     assert (unknown.returncode, unknown.stderr.count("\n")) == (2, 1)
     assert unknown.stderr.startswith("digits: there is no such run; received nobody")
+
+
+def test_a_published_review_starts_the_training_that_is_switched_on(operated: Operated) -> None:
+    digits = making.digits(20)
+    scores = scored(Store(operated.home / "artifacts"), digits, digits.known_labels, np.full(20, 0.5))
+    log = Log(operated.home / "data" / "reviews", scores)
+    runs = {"deployments": {"id": {"any_": [operated.deployment("train/corrections")["id"]]}}}
+
+    def publish(row: int) -> str:
+        log.add({row: (str(row + 1), "7")}, "ann")
+        published = operated.command("review", scores.id, "--publish")
+        assert published.returncode == 0, published.stderr
+        assert "has not heard of it" not in published.stdout
+        (page, *_) = operated.read("artifacts", artifacts={"key": {"any_": ["reviews"]}}, sort="CREATED_DESC")
+        return str(page["data"])
+
+    page = publish(0)
+    assert f"| `{scores.id}` | 19 | `digits review {scores.id}` |" in page
+    assert "No model has learned yet from **1 correction**." in page
+    assert operated.read("flow_runs", **runs) == []
+    # As where somebody switches it on, but for the other deployments.
+    deployment = operated.deployment("train/corrections")
+    automation = _learning(UUID(deployment["id"])).model_dump(mode="json")
+    operated.ask("POST", "/automations/", json=automation)
+    publish(1)
+    assert eventually(lambda: operated.read("flow_runs", **runs))
+    state = operated.final_state(operated.read("flow_runs", **runs)[0]["id"])
+    assert (state["name"], state["message"]) == (
+        "Nothing new",
+        "2 corrections no model has learned from yet, and 100 start a training",
+    )
+    up = operated.up()  # where it is paused, as in prefect.yaml, it is switched off
+    assert up.returncode == 0, up.stderr
+    assert not [found for found in operated.read("automations") if found["name"] == automation["name"]]
 
 
 def test_a_deployment_of_another_flow_before_is_removed(operated: Operated, lost: str) -> None:
@@ -265,7 +307,8 @@ def test_the_pages_show_a_run_its_logs_and_its_artifacts(
         (tab,) = [tab for tab in tabs if tab.is_displayed()]
         tab.click()
         page(chromium, "What came of the files in the inbox")
-        (artifact,) = operated.read("artifacts", flow_runs={"id": {"any_": [finished]}})
+        of_run = {"id": {"any_": [finished]}}
+        (artifact,) = operated.read("artifacts", flow_runs=of_run, artifacts={"key": {"any_": ["scores"]}})
         chromium.get(f"{operated.address}/artifacts/artifact/{artifact['id']}")
         page(chromium, "first.csv", "outbox/first.csv", "failed: b2.csv")
 

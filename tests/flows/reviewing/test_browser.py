@@ -2,22 +2,23 @@
 
 import json
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tasks.data.digits import Digits
+from tasks.data.streams import Stream
 from tasks.reviewing.publishing import ReviewMetrics
+from tasks.scoring.picture_tables import read_picture
 from tasks.store import Artifact, Store
 from tests import making
-from tests.command import PROGRAM, digits, environment
+from tests.command import digits
 from tests.flows.browsing import browser
 from tests.flows.operating import eventually
+from tests.flows.reviewing.serving import serving
+from tests.tasks.pictures import ways
 from tests.tasks.reviewing.scored import scored
 
 pytestmark = [
@@ -39,18 +40,6 @@ def scores(tmp_path: Path) -> Artifact:
     """Scores of which every answer has to be looked at; of each ten the first is wrong."""
     answers = np.where(np.arange(200) % 10 == 0, (TRUTH + 1) % 10, TRUTH).astype(np.uint8)
     return scored(Store(tmp_path / "artifacts"), DIGITS, answers, np.linspace(0.1, 0.9, 200))
-
-
-@contextmanager
-def serving(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run `digits review` and yield its process, which is killed at the end, with the address that it prints."""
-    command = [sys.executable, "-c", PROGRAM, "review", "--reviewer", "ann"]
-    with subprocess.Popen(command, cwd=home, env=environment(home), stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield process, next(line.split()[1] for line in process.stdout if line.startswith("open"))
-        finally:
-            process.kill()
 
 
 class Person:
@@ -83,7 +72,7 @@ class Person:
 def test_thirty_images_by_keys_through_a_kill_then_a_wall_and_the_publication(tmp_path: Path, scores: Artifact) -> None:
     with browser(tmp_path) as chromium:
         person = Person(chromium, tmp_path)
-        with serving(tmp_path) as (process, address):
+        with serving(tmp_path, "--reviewer", "ann") as (process, address):
             chromium.get(address)
             assert eventually(lambda: person.read("name") == "1")
             read = [person.answer() for _ in range(10)]
@@ -97,7 +86,7 @@ def test_thirty_images_by_keys_through_a_kill_then_a_wall_and_the_publication(tm
             person.type("3")
             assert eventually(lambda: "The server does not answer" in person.read("error"))
             assert person.read("name") == "16"
-        with serving(tmp_path) as (_, address):
+        with serving(tmp_path, "--reviewer", "ann") as (_, address):
             chromium.get(address)
             assert eventually(lambda: person.read("name") == "16")
             read += [person.answer() for _ in range(14)]
@@ -139,13 +128,22 @@ def test_thirty_images_by_keys_through_a_kill_then_a_wall_and_the_publication(tm
     assert str(review.path / "submission.csv") in again.stdout
 
 
-def test_a_narrow_page_has_no_need_to_scroll_sideways(tmp_path: Path, scores: Artifact) -> None:
-    with browser(tmp_path) as chromium, serving(tmp_path) as (_, address):
+def test_a_narrow_page_shows_what_came_in_and_has_no_need_to_scroll_sideways(tmp_path: Path) -> None:
+    paths = [tmp_path / "1", tmp_path / "2"]
+    for path, digit in zip(paths, DIGITS.images, strict=False):
+        path.write_bytes(ways.as_file(ways.plain(ways.laid(ways.strokes(digit)))))
+    seen = np.stack([read_picture(Stream(path.name, path), path.name)[1].image for path in paths])
+    pictures = Digits(np.arange(1, 3, dtype=np.int32), seen, TRUTH[:2])
+    scored(Store(tmp_path / "artifacts"), pictures, TRUTH[:2], np.array([0.1, 0.2]), pictures=paths)
+    with browser(tmp_path) as chromium, serving(tmp_path, "--reviewer", "ann") as (_, address):
         size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
         chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         chromium.get(address)
         person = Person(chromium, tmp_path)
         assert eventually(lambda: person.read("name") == "1")
+        original = chromium.find_element("id", "original")
+        assert eventually(original.is_displayed)
+        assert chromium.execute_script("return arguments[0].naturalWidth", original) == 480
         for key in ("v", "?"):
             assert chromium.execute_script("return document.documentElement.scrollWidth") == 390
             person.type(key)

@@ -1,6 +1,7 @@
 """The page's server lets in only who knows the token and asks from the page; it saves before it says so."""
 
 import errno
+import json
 import os
 import threading
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from flows.reviewing.server import Review, application
 from tasks.reviewing import items, publishing
 from tasks.reviewing.answers import Log
 from tasks.reviewing.desk import Desk
+from tasks.reviewing.originals import Originals
 from tasks.store import Artifact, Store
 from tests import making
+from tests.command import digits
 from tests.tasks.reviewing.scored import scored
 
 DIGITS = making.digits(200)
@@ -42,14 +45,16 @@ def scores(store: Store) -> Artifact:
     return scored(store, DIGITS, answers.astype(np.uint8), np.linspace(0.5, 1, 200))
 
 
-def opened(store: Store, scores: Artifact, folder: Path, reviewer: str = "ann", audit: int = 0) -> Page:
+def opened(
+    store: Store, scores: Artifact, folder: Path, reviewer: str = "ann", audit: int = 0, password: str | None = None
+) -> Page:
     shown, log = items.read(scores), Log(folder / "reviews", scores)
 
     def publish() -> tuple[Artifact, list[str]]:
         artifact = publishing.publish(store, scores, shown, log)
         return artifact, publishing.findings(artifact.measured(publishing.ReviewMetrics))
 
-    review = Review(Desk(shown, log, reviewer, audit=audit), "<test>.csv", publish)
+    review = Review(Desk(shown, log, reviewer, audit=audit), "<test>.csv", publish, Originals(scores, shown), password)
     return Page(TestClient(application(review), base_url=ADDRESS), review, log.path)
 
 
@@ -113,6 +118,14 @@ def test_an_answer_is_on_the_disk_when_the_page_hears_of_it(page: Page) -> None:
     assert page.ask("next").json()["items"][0] == first
 
 
+def test_of_what_came_in_as_no_picture_there_is_none(page: Page) -> None:
+    assert (
+        "data-pictures" not in page.client.get("/", params={"token": page.review.token}).text.partition("<header>")[0]
+    )
+    assert page.ask("picture", index=0).json() == {"picture": None}
+    assert [page.ask("picture", index=index).status_code for index in (-1, 200, "0", None)] == [400] * 4
+
+
 def test_what_is_there_for_an_audit_is_not_to_be_told(store: Store, scores: Artifact, tmp_path: Path) -> None:
     page = opened(store, scores, tmp_path, audit=10)
     assert page.ask("next").json()["progress"]["left"] == sum(page.review.desk.items.review) + 10
@@ -125,9 +138,46 @@ def test_what_is_there_for_an_audit_is_not_to_be_told(store: Store, scores: Arti
 def test_two_tabs_and_two_people_are_handed_different_images(store: Store, scores: Artifact, tmp_path: Path) -> None:
     ann, ben = opened(store, scores, tmp_path), opened(store, scores, tmp_path, "ben")
     first, second = (ann.ask("next", tab=tab).json()["items"] for tab in ("a", "b"))
-    assert not {item["index"] for item in first} & {item["index"] for item in second}
-    ann.ask("answer", answers={item["index"]: "7" for item in first})
-    assert ben.ask("next").json()["items"][0]["index"] == second[0]["index"]
+    third = ben.ask("next").json()["items"]  # in a process of its own, as far as the desks know
+    shown = [item["index"] for item in first + second + third]
+    assert len(set(shown)) == len(shown) == 90
+    again = opened(store, scores, tmp_path).ask("next").json()["items"]
+    assert again == first  # whoever starts anew goes on where they were
+
+
+def test_with_a_password_each_person_comes_by_name(store: Store, scores: Artifact, tmp_path: Path) -> None:
+    page = opened(store, scores, tmp_path, password="a secret")
+    page.client.base_url = "http://review.example:8200"  # type: ignore[assignment]
+    headers = {"X-Token": page.review.token, "Origin": "http://review.example:8200"}
+
+    def answer(index: int, *auth: str) -> int:
+        body = {"answers": {str(index): "7"}}
+        return page.client.post("/answer", json=body, headers=headers, auth=auth or None).status_code  # type: ignore[arg-type]
+
+    refused = page.client.get("/")
+    assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (
+        401,
+        'Basic realm="your name", charset="UTF-8"',
+    )
+    assert answer(0) == answer(0, "ann", "guessed") == answer(0, "", "a secret") == 401
+    assert page.client.get("/", headers={"Authorization": "Basic ?"}).status_code == 401
+    assert not page.log.exists()
+    shown = page.client.get("/", auth=("ben", "a secret"))
+    assert "You review as <strong>ben</strong>" in shown.text
+    assert page.review.token in shown.text
+    assert [answer(0, "ann", "a secret"), answer(1, "ben", "a secret")] == [200, 200]
+    assert [json.loads(line)["reviewer"] for line in page.log.read_text().splitlines()] == ["ann", "ben"]
+    headers["Origin"] = "http://elsewhere.example"
+    assert answer(2, "ann", "a secret") == 403
+
+
+def test_without_a_password_the_page_listens_to_nobody_else(scores: Artifact, tmp_path: Path) -> None:
+    run = digits("review", "--host", "0.0.0.0", home=tmp_path)
+    assert (run.returncode, run.stdout, run.stderr) == (
+        2,
+        "",
+        "digits: --host without a password; to go on, set DIGITS_REVIEW_PASSWORD, or leave out --host\n",
+    )
 
 
 def test_answers_of_several_at_once_are_all_kept(page: Page) -> None:

@@ -28,11 +28,13 @@ def scored(
     shard_rows: int = 1_000_000,
     source: Path | None = None,
     beside: np.ndarray | None = None,
+    pictures: Sequence[Path] = (),
 ) -> Artifact:
     """Publish scores. answers: uint8 (n,). confidence: (n,), of which less than `below` is to be reviewed.
 
     doubted: indices without an answer. images: whether those not to be reviewed have one as well. source: of the file.
     beside: uint8 (n,), the answers of a second package.
+    pictures: the files, where it is pictures that were scored.
     """
     count = len(digits)
     doubt = np.isin(np.arange(count), doubted)
@@ -69,7 +71,7 @@ def scored(
             class_counts=np.bincount(answers[~doubt], minlength=CLASSES).tolist(),
             review=int(review.sum()),
             expected=Expected(float(review.mean()), 0.001, 0.004),
-            pictures=False,
+            pictures=bool(pictures),
             learned=0,
             drift=DriftMetrics("none", [], {}),
             accuracy=None,
@@ -77,7 +79,8 @@ def scored(
             beside=None if beside is None else Beside("package/bbbbbbbbbbbb", int((beside != answers).sum()), 0, 0),
         )
 
-    about = {"data": "test.csv", "files": [{"path": str(source or "test.csv"), "bytes": 3}]}
+    files = pictures or [source or Path("test.csv")]
+    about = {"data": "test.csv", "files": [{"path": str(path), "bytes": 3} for path in files]}
     content = b"".join(array.tobytes() for array in (answers, confidence, digits.images[:1]))
     parameters = {"digest": hashlib.sha256(content).hexdigest(), "images": images}
     package = Artifact.at(store.root / "package" / "aaaaaaaaaaaa")

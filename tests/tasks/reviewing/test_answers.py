@@ -4,6 +4,7 @@ import errno
 import json
 import multiprocessing
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,7 @@ def test_a_line_that_cannot_be_read_costs_no_other(tmp_path: Path, torn: bytes) 
         file.write(torn)
     other = Log(tmp_path, SCORES)
     assert held(other) == {1: {"ann": "7"}}
+    assert other.unreadable == torn.count(b"\n")  # what has no end may still become a line
     other.add({2: ("3", "8")}, "ann")
     log.refresh()
     assert held(log) == held(Log(tmp_path, SCORES)) == {1: {"ann": "7"}, 2: {"ann": "8"}}
@@ -95,6 +97,19 @@ def test_two_processes_at_once_lose_nothing(tmp_path: Path) -> None:
     for process in processes:
         process.join()
     assert held(Log(tmp_path, SCORES)) == {row: {"ann": "7", "ben": "7"} | {} for row in range(50)}
+
+
+def test_what_is_handed_out_is_kept_for_others_until_it_is_answered(tmp_path: Path) -> None:
+    log, other = Log(tmp_path, SCORES), Log(tmp_path, SCORES)
+    with log.leases() as leases:
+        leases |= {1: ("ann", time.time() + 60), 2: ("ann", time.time() + 60), 3: ("ann", time.time() - 1)}
+    log.add({2: ("3", "7")}, "ann")
+    other.refresh()
+    with other.leases() as leases:
+        assert {row: name for row, (name, _) in leases.items()} == {1: "ann"}
+    (tmp_path / f".{SCORES.id}.leases").write_text("[[1, ")
+    with other.leases() as leases:
+        assert leases == {}
 
 
 @pytest.mark.parametrize(

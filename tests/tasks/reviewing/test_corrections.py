@@ -14,7 +14,7 @@ from tasks.prepare import prepare
 from tasks.reviewing import corrections, items
 from tasks.reviewing.answers import Log
 from tasks.reviewing.corrections import NO_DIGIT, reviews_of
-from tasks.reviewing.publishing import publish
+from tasks.reviewing.publishing import count_new, publish
 from tasks.settings import Settings
 from tasks.store import Artifact, Store, lineage
 from tasks.validate import validate
@@ -112,7 +112,11 @@ def test_prepared_data_name_the_reviews_and_keep_validation_and_test_as_they_are
     seen = digits.concatenate([NEW, digits.read(plain.file("validation.parquet")), test])
     answers = {row: str(label) for row, label in enumerate(relabelled(seen).known_labels)}
     review = review_of(store, tmp_path, seen, answers)
+    assert count_new(store) == len(seen)
     corrected = prepare(store, dataset, validation, [review])
+    assert count_new(store) == 0
+    review_of(store, tmp_path, seen, {0: "7", 1: "7"})  # the same scores, with other answers to two images
+    assert count_new(store) == sum(relabelled(seen[:2]).known_labels != 7)
     assert review.name in lineage(store, corrected)
     for name in ("validation.parquet", "test.parquet"):
         assert (plain.path / name).read_bytes() == (corrected.path / name).read_bytes()

@@ -38,12 +38,14 @@ def test_tabs_are_handed_different_images_until_one_has_been_silent_for_long(
     assert desk.next("c", 3) == desk.next("d", 3)
 
 
-def test_what_is_answered_is_handed_to_nobody_of_another_process_either(scores: Artifact, tmp_path: Path) -> None:
+def test_what_is_answered_or_handed_out_is_handed_to_nobody_of_another_process(
+    scores: Artifact, tmp_path: Path
+) -> None:
     ann, ben = at_desk(scores, tmp_path), at_desk(scores, tmp_path, "ben")
     before = ben.progress().left
     own = ann.next("a", 4)
     ann.answer(dict.fromkeys(own[:3], "7"))
-    assert ben.next("b", 1) == [own[3]]
+    assert not set(ben.next("b", 1)) & set(own)  # the fourth is before ann
     assert ben.progress().left == ann.progress().left == before - 3
     assert (ann.progress().read, ben.progress().read) == (3, 0)
 
