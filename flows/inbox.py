@@ -107,7 +107,8 @@ def score_inbox(
         create_markdown_artifact(
             outcome_table(outcomes), key="scores", description="What came of the files in the inbox"
         )
-        pages.of_reviews(config)
+        with contained([]):
+            pages.of_reviews(config)
     if troubles := [*troubles, *(outcome.trouble for outcome in outcomes if outcome.trouble)]:
         raise troubles[0]
     if not outcomes:

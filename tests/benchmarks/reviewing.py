@@ -4,6 +4,7 @@
 
 Speed: a million rows of scores, of which 40,000 are to be reviewed. Scores and answers are made up; the command, its
 server and the disk are the real ones.
+Labels: digits of which one label in a hundred is wrong, a model that has learned from them, and `--labels`.
 Learning, where Kaggle's zip is named: a model of the embedded digits meets 3,000 others of train.csv that are turned by
 30° and drawn with a broader pen. The 300 that it is least sure of get their true labels on the page. A second model
 learns from that, and both read the other 2,700.
@@ -24,6 +25,7 @@ from tasks.data.digits import Digits, fingerprints
 from tasks.data.sources import recognise
 from tasks.judging.statistics import mcnemar, measure_accuracy
 from tasks.registry import history
+from tasks.reviewing import suspects
 from tasks.settings import Settings
 from tasks.store import Artifact, Store
 from tasks.words import percent
@@ -84,6 +86,25 @@ def timed(seconds: list[float], page: Asking, what: str, **body: Any) -> Any:
 def cpu_seconds(pid: int) -> float:
     user, system = map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])
     return (user + system) / os.sysconf("SC_CLK_TCK")
+
+
+def wrong_labels(home: Path) -> None:
+    """Train on digits of which one label in a hundred is wrong, and print how many of these `--labels` shows."""
+    some = making.digits(4_400)
+    labels = some.known_labels.copy()
+    wrong = np.random.default_rng(0).choice(4_400, 44, replace=False)
+    labels[wrong] = (labels[wrong] + 1 + np.random.default_rng(1).integers(9, size=44)) % 10
+    archive = making.write_kaggle_zip(home / "digits.zip", Digits(some.ids, some.images, labels), some[:10])
+    digits("run", "--data", str(archive), home=home)
+    store = Store(home / "artifacts")
+    package = store.get(history(store)[-1].package)
+    prepared = store.get(next(name for name in package.manifest().inputs if name.startswith("prepared/")))
+    shown = fingerprints(suspects.read(store, package).images)
+    marks = fingerprints(some.images[wrong])
+    for part in ("train", "validation"):
+        of_part = marks[np.isin(marks, fingerprints(digit_files.read(prepared.file(f"{part}.parquet")).images))]
+        print(f"  of {len(of_part)} wrong labels of the {part} part {np.isin(of_part, shown).sum()} are shown")
+    print(f"  of {len(shown)} labels that are shown {np.isin(shown, marks).sum()} are wrong")
 
 
 def learning(archive: str, home: Path) -> None:
@@ -148,6 +169,7 @@ def labels(scores: Artifact) -> np.ndarray:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         speed(made(Path(folder) / "speed"))
+        wrong_labels(made(Path(folder) / "labels"))
         for archive in sys.argv[1:2]:
             learning(str(Path(archive).resolve()), made(Path(folder) / "learning"))
     if missed:

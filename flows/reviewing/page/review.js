@@ -65,7 +65,7 @@ function show() {
   $("digit").setAttribute("aria-label", `image ${item.id}`);
   $("answer").replaceChildren(...(item.label === null ? [item.reason ?? "no answer"] : hides()
     ? ["What is it?"] : ["Is it ", bold(item.label), "?"]));
-  $("name").textContent = item.reason && item.label !== null ? `${item.id}: ${item.reason}` : item.id;
+  $("name").textContent = item.reason && item.label !== null && !hides() ? `${item.id}: ${item.reason}` : item.id;
 }
 
 // The picture that came in, beside what the model saw; nobody waits for it, and that of the next image is fetched ahead.

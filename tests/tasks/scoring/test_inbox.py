@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tasks.errors import DataError, StoreError
@@ -19,6 +20,7 @@ from tasks.settings import Settings
 from tasks.store import Artifact, Store
 from tests import making
 from tests.conftest import Chain
+from tests.tasks.reviewing.scored import scored
 
 ROOT = Path(__file__).parents[3]
 
@@ -30,7 +32,7 @@ def folders(tmp_path: Path) -> Inbox:
     return empty
 
 
-def scored(chain: Chain, folder: Path, options: Options) -> Artifact:
+def answers_to(chain: Chain, folder: Path, options: Options) -> Artifact:
     path = making.write_csv(folder / "a.csv", making.unlabelled(making.digits(20)))
     tables = tables_to_score([str(path)], Settings(home=folder), folder)
     store = Store(chain.store.root)
@@ -40,13 +42,13 @@ def scored(chain: Chain, folder: Path, options: Options) -> Artifact:
 @pytest.fixture(scope="module")
 def scores(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """Scores to deliver, of which nothing is to be reviewed."""
-    return scored(chain, tmp_path_factory.mktemp("scores"), Options(review_below=0))
+    return answers_to(chain, tmp_path_factory.mktemp("scores"), Options(review_below=0))
 
 
 @pytest.fixture(scope="module")
 def doubtful(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """Scores to deliver, of which all is to be reviewed."""
-    return scored(chain, tmp_path_factory.mktemp("doubtful"), Options(review_below=1))
+    return answers_to(chain, tmp_path_factory.mktemp("doubtful"), Options(review_below=1))
 
 
 def put(folders: Inbox, *names: str) -> None:
@@ -389,11 +391,13 @@ def test_what_a_killed_run_has_left_of_a_folder_is_taken_up_though_the_folder_is
     assert [claim.name for claim in inbox.claims(left, quiet=0)] == ["a.csv"]
 
 
-def test_the_reviewed_answers_of_a_folder_go_to_its_outbox(urgent: Inbox) -> None:
+def test_the_reviewed_answers_of_a_folder_go_to_its_outbox(urgent: Inbox, store: Store) -> None:
     put(urgent, "a.csv")
     claim = next(inbox.claims(urgent, quiet=0))
-    assert claim.file
-    assert inbox.reviewed_result(claim.file) == urgent.root / "outbox" / "urgent" / "a.reviewed.csv"
+    digits = making.digits(3)
+    scores = scored(store, digits, digits.known_labels, np.ones(3), source=claim.file)
+    assert inbox.reviewed_result(scores) == urgent.root / "outbox" / "urgent" / "a.reviewed.csv"
+    assert inbox.where_now(scores) == [("a.csv", urgent.root / "done" / "urgent" / "a.csv")]
 
 
 def test_a_link_in_the_inbox_is_no_folder_of_it(folders: Inbox, tmp_path: Path) -> None:
