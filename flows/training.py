@@ -112,6 +112,6 @@ def train_on_corrections(
     """
     new = count_new(Store(settings.load().artifacts))
     if new < least:
-        message = f"{counted(new, 'correction')} no model has learned from yet, and {least:,} start a training"
+        message = f"no model has learned yet from {counted(new, 'correction')}; {least:,} start a training"
         return Completed(name="Nothing new", message=message)
     return train.fn(data, recipe, changes, corrections=ALL)

@@ -21,9 +21,7 @@ def review(
     ] = None,
     labels: Annotated[
         bool,
-        typer.Option(
-            "--labels", help="Review labels that look wrong by the champion, or by the package named instead."
-        ),
+        typer.Option("--labels", help="Review labels that look wrong to the champion, or to a package named instead."),
     ] = False,
     reviewer: Annotated[
         str | None, typer.Option(metavar="NAME", help="Note this name with each answer; else that of the user.")

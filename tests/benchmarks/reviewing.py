@@ -94,7 +94,8 @@ def wrong_labels(home: Path) -> None:
     labels = some.known_labels.copy()
     wrong = np.random.default_rng(0).choice(4_400, 44, replace=False)
     labels[wrong] = (labels[wrong] + 1 + np.random.default_rng(1).integers(9, size=44)) % 10
-    archive = making.write_kaggle_zip(home / "digits.zip", Digits(some.ids, some.images, labels), some[:10])
+    test = making.digits(10, start=4_400)
+    archive = making.write_kaggle_zip(home / "digits.zip", Digits(some.ids, some.images, labels), test)
     digits("run", "--data", str(archive), home=home)
     store = Store(home / "artifacts")
     package = store.get(history(store)[-1].package)

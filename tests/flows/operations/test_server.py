@@ -225,7 +225,7 @@ def test_a_published_review_starts_the_training_that_is_switched_on(operated: Op
     state = operated.final_state(operated.read("flow_runs", **runs)[0]["id"])
     assert (state["name"], state["message"]) == (
         "Nothing new",
-        "2 corrections no model has learned from yet, and 100 start a training",
+        "no model has learned yet from 2 corrections; 100 start a training",
     )
     up = operated.up()  # where it is paused, as in prefect.yaml, it is switched off
     assert up.returncode == 0, up.stderr
