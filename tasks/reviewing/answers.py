@@ -95,7 +95,7 @@ class Log:
         Raises: StoreError if it cannot be read or written.
         """
         path = self.path.with_name(f".{self.path.stem}.leases")
-        with self._locked():
+        with locked(self.path):
             leases: Leases = {}
             with contextlib.suppress(FileNotFoundError, ValueError, TypeError):  # torn: then two may be handed the same
                 entries = json.loads(path.read_bytes())
