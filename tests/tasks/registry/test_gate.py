@@ -159,12 +159,35 @@ def test_one_that_is_worse_on_what_people_have_corrected_is_refused(chain: Chain
         check.because,
     )
     (check,) = gate.field(chain.package, prepared, weaker, chain.store)
-    assert check.passed
+    assert (check.passed, check.better) == (True, True)
+    assert ": better beyond noise (McNemar's p " in check.because
     verdict = gate.judge(chain.store, weaker, chain.package, prepared)
     assert [check.name for check in verdict.checks] == ["accuracy", "package", "calibration", "classes", "field"]
     assert (
         gate.first(chain.package, prepared).reasons[-1].startswith("field passed: of 200 images that people have read")
     )
+
+
+@pytest.mark.parametrize(
+    ("lost", "better", "passed"), [(2, True, True), (2, False, False), (200, True, False), (0, False, True)]
+)
+def test_a_loss_within_the_noise_passes_only_for_a_gain_on_what_people_have_corrected(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch, lost: int, better: bool, passed: bool
+) -> None:
+    judging = digits.read(chain.prepared.file("validation.parquet"))
+    fields = [gate.GateCheck("field", True, "", better=better)]
+
+    def answers(package: Artifact, images: digits.Digits) -> gate.Judged:
+        right = np.ones(len(images), bool)
+        right[: lost if package == chain.package else 0] = False
+        return gate.Judged(right, np.zeros(len(images)))
+
+    monkeypatch.setattr(gate, "_new_to", lambda store, champion, images: judging)
+    monkeypatch.setattr(gate, "_answered", answers)
+    monkeypatch.setattr(gate, "field", lambda *_: fields)
+    accuracy = gate.judge(chain.store, chain.package, chain.cascade, chain.prepared).checks[0]
+    assert accuracy.passed == passed
+    assert ("the field part is read better beyond noise" in accuracy.because) == (passed and lost > 0)
 
 
 def test_few_corrected_images_are_told_and_decide_nothing(chain: Chain) -> None:
