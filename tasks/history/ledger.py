@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.errors import StoreError
+from tasks.registry.packages import UNREADABLE
 from tasks.reviewing.publishing import ReviewMetrics
 from tasks.scoring.scores import Beside, ScoresMetrics
 from tasks.store import Artifact, Manifest, Store, unwritable
@@ -81,7 +81,7 @@ SCHEMA = pa.schema([(field.name, TYPES[field.type]) for field in fields(Line)])
 def read(store: Store) -> list[Line]:
     """Return the lines, oldest first, of all that there is and all that gc has removed; keep what is new.
 
-    What is damaged is left out: `digits verify` names it. Raises: StoreError if the ledger cannot be written.
+    What cannot be read is left out: `digits verify` names it. Raises: StoreError if the ledger cannot be written.
     """
     from filelock import FileLock
 
@@ -122,8 +122,8 @@ def _kept(path: Path) -> list[Line]:
 
 
 def _lines_of(artifact: Artifact) -> Iterator[Line]:
-    """Yield the line of an artifact; none where it is damaged."""
-    with contextlib.suppress(StoreError):
+    """Yield the line of an artifact; none where it is damaged, or of another version."""
+    with contextlib.suppress(*UNREADABLE):
         manifest = artifact.manifest()
         yield (_line_of_review if artifact.kind == "review" else _line_of_scores)(artifact, manifest)
 

@@ -1,14 +1,13 @@
 """Notices for people, and that the same is not repeated every night."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from flows.operations import notices
 from tasks import registry
 from tasks.registry import Decision
-from tasks.store import Artifact, Store
+from tasks.store import Store
 
 REFUSED = Decision(
     "package/b", "package/a", promoted=False, because="worse", evidence={}, decided="2026-11-21T02:00:00Z"
@@ -44,7 +43,7 @@ def test_notice_is_given_of_a_refusal_that_is_new(store: Store, emitted: list[st
     ],
 )
 def test_notice_is_given_of_drift_and_of_too_many_rows_set_aside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verdict: str, quarantined: int, sentences: list[str]
+    store: Store, verdict: str, quarantined: int, sentences: list[str]
 ) -> None:
     metrics = {
         "rows": 1000 - quarantined,
@@ -58,8 +57,7 @@ def test_notice_is_given_of_drift_and_of_too_many_rows_set_aside(
         "accuracy": None,
         "confusion": None,
     }
-    monkeypatch.setattr(Artifact, "metrics", metrics)
-    scores = Artifact("scores", "a", tmp_path)
+    scores = store.make("scores", lambda draft: metrics, code="tasks.data.digits", parameters={})
     assert notices.concerns(scores, "forms.csv", max_quarantined=0.001) == sentences
 
 
