@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from humanize import naturalsize
 
-from flows.cli.terminal import age, display, percent
+from flows.cli.terminal import AsJson, Quiet, age, display, percent, print_list
 from tasks import settings
 from tasks.errors import StoreError, UsageError
 from tasks.store import Artifact, Store
@@ -31,6 +31,8 @@ def models(
         bool,
         typer.Option("--beside", help="List instead what packages have answered beside others, and who was right."),
     ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """List the packages: recipe, data, accuracy, size, age, and when each was champion."""
     from tasks import registry
@@ -48,12 +50,14 @@ def models(
         decisions = registry.history(store)
         if not decisions:
             raise StoreError("nothing has been decided yet", remedy="start with `digits run`")
-        display(_decision_table(decisions))
+        decisions.reverse()
+        ids = [decision.package.partition("/")[2] for decision in decisions]
+        print_list(decisions, ids, lambda: _decision_table(decisions), as_json, quiet)
         return
     entries = registry.package_summaries(store)
     if not entries:
         raise StoreError("there are no packages yet", remedy="make one with `digits run`")
-    display(_model_table(entries))
+    print_list(entries, [entry.package.id for entry in entries], lambda: _model_table(entries), as_json, quiet)
 
 
 def promote(
@@ -210,13 +214,13 @@ def _reign(reign: "Reign") -> str:
 
 
 def _decision_table(decisions: "list[Decision]") -> "Table":
-    """Return the decisions as a table, newest first, as the models are listed."""
+    """Return the decisions as a table, in their order."""
     from rich.table import Table
 
     from tasks import registry
 
     table = Table("when", "package", "decision", "by", "because", box=None, header_style="bold")
-    for decision in reversed(decisions):
+    for decision in decisions:
         first_reason, *reasons = registry.reasons(decision)
         package_id = decision.package.partition("/")[2]
         decided_by = DECIDED_BY.get(decision.by, decision.by)
