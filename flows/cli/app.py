@@ -317,6 +317,30 @@ def backfill(
         print(f"nothing was done since {since:%Y-%m-%d}")
 
 
+@app.command(rich_help_panel="Score")
+def submit(
+    scores: Annotated[
+        str | None,
+        typer.Argument(metavar="SCORES", help="Send these; else the newest of the competition's 28,000 rows."),
+    ] = None,
+    message: Annotated[str, typer.Option("--message", "-m", help="Describe the submission by this text.")] = "",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Send a submission to Kaggle's competition with your own credentials, and wait for its public score."""
+    from tasks.scoring import submissions
+
+    store = registry.open_store()
+    chosen = submissions.choose(store, scores)
+    submission = submissions.submit(store, chosen, message)
+    if as_json:
+        print_json(submission)
+    elif quiet:
+        print(submission.score)
+    else:
+        print(f"{submission.scores} has the public score {submission.score:.5f}; the package is {submission.package}")
+
+
 @app.command(rich_help_panel="Train")
 def compare(
     data: Data = "sample",

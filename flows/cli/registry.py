@@ -1,5 +1,6 @@
 """The commands about packages and the champion: models, promote, rollback, diff, gc."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,6 +37,7 @@ def models(
 ) -> None:
     """List the packages: recipe, data, accuracy, size, age, and when each was champion."""
     from tasks import registry
+    from tasks.scoring.submissions import submissions
 
     store = open_store()
     if beside:
@@ -57,7 +59,10 @@ def models(
     entries = registry.package_summaries(store)
     if not entries:
         raise StoreError("there are no packages yet", remedy="make one with `digits run`")
-    print_list(entries, [entry.package.id for entry in entries], lambda: _model_table(entries), as_json, quiet)
+    public = {submission.package: submission.score for submission in submissions(store)}
+    for_programs = [{**vars(entry), "kaggle": public.get(entry.package.name)} for entry in entries]
+    ids = [entry.package.id for entry in entries]
+    print_list(for_programs, ids, lambda: _model_table(entries, public), as_json, quiet)
 
 
 def promote(
@@ -155,12 +160,14 @@ def decisions_about(store: Store, artifact: Artifact) -> dict[str, dict[str, str
     return decisions
 
 
-def _model_table(entries: "list[PackageSummary]") -> "Table":
+def _model_table(entries: "list[PackageSummary]", public: Mapping[str, float]) -> "Table":
+    """Return the packages as a table. public: the newest score at Kaggle, by package; no column of it without one."""
     from rich.table import Table
 
     columns = ("", "id", "recipe", "data", "accuracy", "calibration error", "first reader", "size", "age", "champion")
-    table = Table(*columns, box=None, header_style="bold")
+    table = Table(*columns, *(["Kaggle"] if public else []), box=None, header_style="bold")
     for entry in entries:
+        score = public.get(entry.package.name)
         table.add_row(
             "*" if entry.champion else "",
             entry.package.id,
@@ -172,6 +179,7 @@ def _model_table(entries: "list[PackageSummary]") -> "Table":
             "–" if entry.size is None else naturalsize(entry.size),
             age(entry.created) if entry.created else "–",
             ", ".join(map(_reign, entry.reigns)),
+            *(["–" if score is None else f"{score:.5f}"] if public else []),
         )
     return table
 
