@@ -12,6 +12,8 @@ DigitsError             caught in one place, `flows/cli/app.py`: a line on stder
     └── AccessError     it is refused: no credentials, rules not accepted         exit code 6
 """
 
+from collections.abc import Iterable
+
 
 class DigitsError(Exception):
     """Base of the errors that are meant for a person; anything else is a bug and keeps its traceback.
@@ -87,3 +89,11 @@ class FetchError(DigitsError):
 
 class AccessError(FetchError):
     pass
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return `: did you mean fast?`, where a known name is close to one that is not; else nothing."""
+    import difflib
+
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f": did you mean {close[0]}?" if close else ""

@@ -10,7 +10,7 @@ from humanize import naturalsize
 
 from flows.cli.registry import decisions_about, open_store
 from flows.cli.terminal import AsJson, Quiet, age, display, print_json, print_list
-from tasks.errors import StoreError
+from tasks.errors import StoreError, meant
 from tasks.store import Artifact, find_damage, lineage
 from tasks.words import counted
 
@@ -28,7 +28,8 @@ def artifacts(
     if not kinds:
         raise StoreError("there are no artifacts yet", remedy="start with `digits run`")
     if kind and kind not in kinds:
-        raise StoreError(f"there are no artifacts of the kind {kind!r}", expected=f"one of {', '.join(kinds)}")
+        what = f"there are no artifacts of the kind {kind!r}{meant(kind, kinds)}"
+        raise StoreError(what, expected=f"one of {', '.join(kinds)}")
     listed = [artifact for artifact in all_artifacts if kind in (None, artifact.kind)]
 
     def table() -> Table:

@@ -31,8 +31,16 @@ def test_help_names_every_command(tmp_path: Path) -> None:
     ("arguments", "code", "message"),
     [
         (["run", "--data", "nope.zip"], 3, "digits: nope.zip: there is no such file or folder; expected a file"),
-        (["run", "--recipe", "fats"], 2, "digits: there is no recipe 'fats'; expected one of cnn-augmented, mlp-sig"),
-        (["compare", "--recipes", "fast,fats"], 2, "digits: there is no recipe 'fats'; expected one of"),
+        (
+            ["run", "--recipe", "fats"],
+            2,
+            "digits: there is no recipe 'fats': did you mean fast?; expected one of cnn-augmented, mlp-sig",
+        ),
+        (
+            ["compare", "--recipes", "fast,fats"],
+            2,
+            "digits: there is no recipe 'fats': did you mean fast?; expected one of",
+        ),
         (["tune", "--recipe", "nope.json"], 2, "digits: nope.json: the recipe cannot be read; received No such file"),
         (["run", "--set", "epochs=0"], 2, "digits: epochs is out of range; expected a whole number from 1 to 1000"),
         (["show", "abcd"], 5, "digits: there is no artifact 'abcd'; to go on, see `digits artifacts`"),

@@ -36,12 +36,12 @@ def test_the_file_gives_three_deployments() -> None:
 @pytest.mark.parametrize(
     ("right", "wrong", "message"),
     [
-        ("zone: Europe/Berlin", "zone: Europe/Berlln", "time zone 'Europe/Berlln'; did you mean Europe/Berlin?"),
-        ("recipe: fast", "recipy: fast", "parameter 'recipy'; did you mean recipe?"),
-        ("    schedules:", "    shedules:", "key 'shedules'; did you mean schedules?"),
-        ("timezone: Europe/Berlin", "aktive: false", "key of a schedule 'aktive'; did you mean active?"),
-        ("queue_name: training", "queue_name: trainings", "work queue 'trainings'; did you mean training?"),
-        ("  name: digits", "  name: numbers", "work pool 'numbers'; there is digits"),
+        ("zone: Europe/Berlin", "zone: Europe/Berlln", "time zone 'Europe/Berlln': did you mean Europe/Berlin?"),
+        ("recipe: fast", "recipy: fast", "parameter 'recipy': did you mean recipe?"),
+        ("    schedules:", "    shedules:", "key 'shedules': did you mean schedules?"),
+        ("timezone: Europe/Berlin", "aktive: false", "key of a schedule 'aktive': did you mean active?"),
+        ("queue_name: training", "queue_name: trainings", "work queue 'trainings': did you mean training?"),
+        ("  name: digits", "  name: numbers", "work pool 'numbers': there is digits"),
     ],
 )
 def test_the_message_about_an_unknown_name_is_a_sentence(
