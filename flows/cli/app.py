@@ -84,7 +84,7 @@ def main() -> None:
         if not isinstance(error, BrokenPipeError):
             _complain(StoreError("standard output cannot be written", received=error.strerror, remedy=remedy))
         _let_go(sys.stdout)
-        raise SystemExit(1) from None
+        raise SystemExit(StoreError.exit_code) from None
 
 
 def _stop(number: int, _frame: object) -> None:

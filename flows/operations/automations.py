@@ -243,9 +243,9 @@ def _notifying(webhook_block: UUID) -> list[AutomationCore]:
     failure = EventTrigger(
         match=ResourceSpecification(RUNS),
         expect={f"prefect.flow-run.{name}" for name in ("Failed", "TimedOut", "Crashed")},
-        # One for a run a minute: the worker may report a crash after the server has.
+        # Once until it is settled: the worker may report a crash after the server has.
         for_each={"prefect.resource.id"},
-        within=timedelta(minutes=1),
+        within=SETTLED,
         posture=Posture.Reactive,
         threshold=1,
     )

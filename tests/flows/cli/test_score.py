@@ -229,23 +229,23 @@ def test_a_pipe_that_closes_is_no_traceback(home: Path) -> None:
     assert run.stderr
     run.stdout.close()
     message = run.stderr.read().decode()
-    assert run.wait() == 1
+    assert run.wait() == 5
     assert message == "digits: whoever reads the output has closed it; to go on, give --output a path\n"
 
 
 @pytest.mark.parametrize(
     ("call", "redirected", "code", "message"),
     [
-        ("score -", "<&-", 1, "digits: standard input is closed; expected a CSV from a pipe or a file; to go on, "),
-        ("score test.csv -o -", ">&-", 1, "digits: standard output is closed; to go on, give --output a path\n"),
-        ("score test.csv -o -", ">/dev/full", 1, "digits: standard output cannot be written; received No space left"),
-        ("score test.csv", ">/dev/full", 1, "digits: standard output cannot be written; received No space left"),
+        ("score -", "<&-", 3, "digits: standard input is closed; expected a CSV from a pipe or a file; to go on, "),
+        ("score test.csv -o -", ">&-", 5, "digits: standard output is closed; to go on, give --output a path\n"),
+        ("score test.csv -o -", ">/dev/full", 5, "digits: standard output cannot be written; received No space left"),
+        ("score test.csv", ">/dev/full", 5, "digits: standard output cannot be written; received No space left"),
         ("score test.csv", ">&-", 0, ""),
         ("score test.csv", "2>&-", 0, ""),
-        ("score nowhere.csv", "2>/dev/full", 1, ""),
-        ("score nowhere.csv", ">/dev/full", 1, "digits: nowhere.csv: there is no such file or folder; expected "),
-        ("models", ">/dev/full", 1, "digits: standard output cannot be written; received No space left"),
-        ("verify", ">/dev/full", 1, "digits: standard output cannot be written; received No space left"),
+        ("score nowhere.csv", "2>/dev/full", 3, ""),
+        ("score nowhere.csv", ">/dev/full", 3, "digits: nowhere.csv: there is no such file or folder; expected "),
+        ("models", ">/dev/full", 5, "digits: standard output cannot be written; received No space left"),
+        ("verify", ">/dev/full", 5, "digits: standard output cannot be written; received No space left"),
     ],
 )
 def test_a_stream_that_is_closed_or_full_is_no_traceback(
