@@ -252,8 +252,8 @@ def test_a_run_that_is_cancelled_leaves_no_process(operated: Operated, lost: str
 def test_a_training_that_is_killed_goes_on_after_its_last_epoch_by_itself_and_is_told_once(
     operated: Operated, lost: str
 ) -> None:
-    run = operated.start("train/nightly", recipe="mlp-relu", changes=["epochs=60"], cascade=False)
-    assert eventually(lambda: "epoch 2 of 60" in operated.log_of(run)), operated.log_of(run)
+    run = operated.start("train/nightly", recipe="mlp-relu", changes=["epochs=12"], cascade=False)
+    assert eventually(lambda: "epoch 2 of 12" in operated.log_of(run)), operated.log_of(run)
     _worker, *processes = operated.daemon("worker").family()
     for process in processes:
         process.kill()
