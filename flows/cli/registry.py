@@ -46,7 +46,7 @@ def models(
         known = evidence(store)
         if not known:
             raise StoreError("no package has answered beside another", remedy="score with `digits score … --beside ID`")
-        display(_beside_table(known))
+        print_list(known, [pair.second for pair in known], lambda: _beside_table(known), as_json, quiet)
         return
     if history:
         decisions = registry.history(store)
