@@ -2,15 +2,17 @@
 
 DigitsError             caught in one place, `flows/cli/app.py`: a line on stderr
 ├── UsageError          the call is wrong: unknown recipe, value out of range     exit code 2
-├── DataError           the input is bad; the same input will fail again          exit code 1
+├── DataError           the input is bad; the same input will fail again          exit code 3
 ├── StoreError          an artifact is missing or damaged, or a disk fails        exit code 1
 ├── DriftError          what came in is not like what the model has learned from  exit code 1
 ├── FitError            a network does not fit the images or the classes          exit code 1
 │   └── DivergedError   a fit cannot go on: its loss is not a number any more     exit code 1
 ├── PackageError        a packaged model does not agree with the fitted one       exit code 1
-└── FetchError          a download failed: no network, a broken answer            exit code 1
-    └── AccessError     it is refused: no credentials, rules not accepted         exit code 1
+└── FetchError          a download failed: no network, a broken answer            exit code 6
+    └── AccessError     it is refused: no credentials, rules not accepted         exit code 6
 """
+
+from collections.abc import Iterable
 
 
 class DigitsError(Exception):
@@ -58,15 +60,15 @@ class UsageError(DigitsError):
 
 
 class DataError(DigitsError):
-    pass
-
-
-class StoreError(DigitsError):
-    pass
+    exit_code = 3
 
 
 class DriftError(DigitsError):
-    pass
+    exit_code = 4
+
+
+class StoreError(DigitsError):
+    exit_code = 5
 
 
 class PackageError(DigitsError):
@@ -82,8 +84,16 @@ class DivergedError(FitError):
 
 
 class FetchError(DigitsError):
-    pass
+    exit_code = 6
 
 
 class AccessError(FetchError):
     pass
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return `: did you mean fast?`, where a known name is close to one that is not; else nothing."""
+    import difflib
+
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f": did you mean {close[0]}?" if close else ""

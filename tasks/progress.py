@@ -69,15 +69,15 @@ def _words(logs: Mapping[str, float]) -> str:
 
 
 @contextlib.contextmanager
-def rows_progress(total: int | None) -> Iterator[Callable[[int], None]]:
+def rows_progress(total: int | None, quiet: bool = False) -> Iterator[Callable[[int], None]]:
     """Yield a function to call with each number of rows that are done.
 
-    total: about how many there are, None where nobody knows.
+    total: about how many there are, None where nobody knows. quiet: show no bar, and leave only the lines of the log.
     """
     from rich.console import Console
 
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if quiet or not console.is_terminal:
         yield rows_in_lines(total)
         return
 

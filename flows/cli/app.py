@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO, cast
 import typer
 
 from flows.cli import artifacts, draw, history, operations, registry, review
-from flows.cli.terminal import display
+from flows.cli.terminal import AsJson, Quiet, display, print_json
 from flows.operations.checks import check_training
 from tasks import settings
 from tasks.errors import DigitsError, StoreError
@@ -84,7 +84,7 @@ def main() -> None:
         if not isinstance(error, BrokenPipeError):
             _complain(StoreError("standard output cannot be written", received=error.strerror, remedy=remedy))
         _let_go(sys.stdout)
-        raise SystemExit(1) from None
+        raise SystemExit(StoreError.exit_code) from None
 
 
 def _stop(number: int, _frame: object) -> None:
@@ -227,10 +227,13 @@ def score(
         str | None,
         typer.Option(metavar="A,B,…", help="Do not read these columns of a CSV, which are neither pixels nor label."),
     ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Score digits with the champion: write a submission, probabilities, and what a person should look at."""
-    from flows.cli.summary import score_summary
+    from flows.cli.summary import score_json, score_summary
     from tasks.scoring import delivery
+    from tasks.scoring.outputs import SUBMISSION
     from tasks.scoring.scores import Options
 
     if output:
@@ -239,20 +242,26 @@ def score(
     ignored = ignore_columns.split(",") if ignore_columns else []
     started = time.perf_counter()
     if flow or address or runner == "dask":
-        with _prefect():
+        with _prefect(quiet):
             from flows.scoring import score as score_flow
 
             published = score_flow(
                 inputs, output, model, options, workers, force, runner, address, shards_in, ignored, beside
             )
     else:
-        _log_to_terminal()
-        published = _score_without_prefect(inputs, model, beside, options, workers, shards_in, ignored)
+        _log_to_terminal(quiet)
+        published = _score_without_prefect(inputs, model, beside, options, workers, shards_in, ignored, quiet)
         if output:
             delivery.deliver(published, output)
     seconds = 0 if published.reused else time.perf_counter() - started
-    summary = score_summary(published, output, seconds)
-    print(summary, file=sys.stderr if output == delivery.STANDARD_OUTPUT else sys.stdout)
+    # Standard output is the submission's, where it goes there.
+    with contextlib.redirect_stdout(sys.stderr if output == delivery.STANDARD_OUTPUT else sys.stdout):
+        if as_json:
+            print_json(score_json(published, output, seconds))
+        elif not quiet:
+            print(score_summary(published, output, seconds))
+        elif output != delivery.STANDARD_OUTPUT:
+            print(output or published.path / SUBMISSION)
 
 
 def _score_without_prefect(
@@ -263,6 +272,7 @@ def _score_without_prefect(
     workers: int,
     shards_in: str | None,
     ignored: Sequence[str],
+    quiet: bool,
 ) -> Artifact:
     """Do the same as the flow `score`, without the seconds that Prefect takes to start."""
     from tasks.data.tables import about_rows
@@ -277,7 +287,7 @@ def _score_without_prefect(
     second = package_of(store, beside) if beside else None
     with spool_folder(store.root) as spool:
         tables = tables_to_score(inputs, config, spool, ignored)
-        with rows_progress(about_rows(tables)) as tell:
+        with rows_progress(about_rows(tables), quiet) as tell:
             planned = scores.plan(store, package, tables, options, shards_in=shards_in, workers=workers, beside=second)
             return scores.carry_out(store, planned, tell)
 
@@ -305,6 +315,30 @@ def backfill(
         print(f"{again.claim.printable_name}  {again.rows:,}  {again.says}".replace("\u00a0", " "))
     if not answered:
         print(f"nothing was done since {since:%Y-%m-%d}")
+
+
+@app.command(rich_help_panel="Score")
+def submit(
+    scores: Annotated[
+        str | None,
+        typer.Argument(metavar="SCORES", help="Send these; else the newest of the competition's 28,000 rows."),
+    ] = None,
+    message: Annotated[str, typer.Option("--message", "-m", help="Describe the submission by this text.")] = "",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Send a submission to Kaggle's competition with your own credentials, and wait for its public score."""
+    from tasks.scoring import submissions
+
+    store = registry.open_store()
+    chosen = submissions.choose(store, scores)
+    submission = submissions.submit(store, chosen, message)
+    if as_json:
+        print_json(submission)
+    elif quiet:
+        print(submission.score)
+    else:
+        print(f"{submission.scores} has the public score {submission.score:.5f}; the package is {submission.package}")
 
 
 @app.command(rich_help_panel="Train")
@@ -395,19 +429,23 @@ def _check_call(data: str, names: Sequence[str] | None, changes: Sequence[str] |
 
 
 @contextlib.contextmanager
-def _prefect() -> Iterator[None]:
-    """Have all that a flow needs: a server, and its lines of log on the terminal."""
+def _prefect(quiet: bool = False) -> Iterator[None]:
+    """Have all that a flow needs: a server, and its lines of log on the terminal; if quiet, warnings only."""
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # `_log_to_terminal` shows them
     from flows.operations.embedded_server import running_server
 
-    _log_to_terminal()
+    _log_to_terminal(quiet)
     with running_server():
         yield
 
 
-def _log_to_terminal() -> None:
-    """Show on stderr the lines of the stages and Prefect's warnings, but not the error, which `main` tells."""
+def _log_to_terminal(quiet: bool) -> None:
+    """Show on stderr the lines of the stages and Prefect's warnings, but not the error, which `main` tells.
+
+    quiet: of the stages, too, only warnings.
+    """
     handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING if quiet else logging.INFO)
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
     handler.addFilter(lambda record: not record.name.startswith("prefect") or record.levelno >= logging.WARNING)
     handler.addFilter(lambda record: not getattr(record, "for_a_person", False))

@@ -1,6 +1,5 @@
 """The commands about artifacts of any kind: artifacts, show, verify."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import chain
@@ -10,14 +9,16 @@ import typer
 from humanize import naturalsize
 
 from flows.cli.registry import decisions_about, open_store
-from flows.cli.terminal import age, display
-from tasks.errors import StoreError
+from flows.cli.terminal import AsJson, Quiet, age, display, print_json, print_list
+from tasks.errors import StoreError, meant
 from tasks.store import Artifact, find_damage, lineage
 from tasks.words import counted
 
 
 def artifacts(
     kind: Annotated[str | None, typer.Argument(help="List only artifacts of this kind: dataset, model, …")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """List the artifacts: kind, id, age, size, and what each was made from."""
     from rich.table import Table
@@ -27,24 +28,34 @@ def artifacts(
     if not kinds:
         raise StoreError("there are no artifacts yet", remedy="start with `digits run`")
     if kind and kind not in kinds:
-        raise StoreError(f"there are no artifacts of the kind {kind!r}", expected=f"one of {', '.join(kinds)}")
-    table = Table("kind", "id", "age", "size", "made from", box=None, header_style="bold")
-    for artifact in all_artifacts:
-        if kind in (None, artifact.kind):
+        what = f"there are no artifacts of the kind {kind!r}{meant(kind, kinds)}"
+        raise StoreError(what, expected=f"one of {', '.join(kinds)}")
+    listed = [artifact for artifact in all_artifacts if kind in (None, artifact.kind)]
+
+    def table() -> Table:
+        table = Table("kind", "id", "age", "size", "made from", box=None, header_style="bold")
+        for artifact in listed:
             table.add_row(artifact.kind, artifact.id, *_age_size_origin(artifact))
-    display(table)
+        return table
+
+    entries = [_entry(artifact) for artifact in listed] if as_json else []
+    print_list(entries, [artifact.name for artifact in listed], table, as_json, quiet)
 
 
 def show(
     artifact_id: Annotated[str, typer.Argument(metavar="ID", help="An id, the beginning of one, or kind/id.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole manifest, as JSON.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Show an artifact as YAML: how it was made, from what up to the source file, and what it holds."""
     store = open_store()
     artifact = store.get(artifact_id)
+    if quiet and not as_json:
+        print(artifact.path)
+        return
     manifest = asdict(artifact.manifest())
     if as_json:
-        print(json.dumps(manifest, indent=2, ensure_ascii=False))
+        print_json(manifest)
         return
     files = {name: f"{naturalsize(file['bytes'])}, sha256 {file['sha256']}" for name, file in manifest["files"].items()}
     ancestors = {artifact.name: artifact, **lineage(store, artifact)}
@@ -79,6 +90,16 @@ def verify() -> None:
 
 LONGEST = 10  # numbers of a list that `show` prints
 COMMANDS = (artifacts, show, verify)
+
+
+def _entry(artifact: Artifact) -> dict[str, Any]:
+    """Return what the list holds of an artifact, for programs."""
+    try:
+        manifest = artifact.manifest()
+    except StoreError:
+        return {"kind": artifact.kind, "id": artifact.id, "damaged": True}
+    entry = {"created": manifest.created, "bytes": manifest.size, "inputs": manifest.inputs}
+    return {"kind": artifact.kind, "id": artifact.id, **entry, "data": manifest.source.get("data")}
 
 
 def _age_size_origin(artifact: Artifact) -> tuple[str, str, str]:

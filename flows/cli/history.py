@@ -1,7 +1,5 @@
 """The command about what scoring did over time: history."""
 
-import json
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.registry import open_store
-from flows.cli.terminal import display
+from flows.cli.terminal import AsJson, display, print_json
 from tasks.errors import UsageError
 from tasks.words import counted
 
@@ -21,7 +19,7 @@ def history(
     ] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with a chart of each thing.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the page if it exists.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what scoring did, day by day, and whether anything changes too slowly for a single file to show it."""
     from rich.table import Table
@@ -45,7 +43,7 @@ def history(
         with writing(html) as file:
             file.write(page.render(shown).encode())
     if as_json:
-        print(json.dumps(asdict(shown), indent=2))
+        print_json(shown)
         return
     listed = shown.days if since else shown.days[-page.RECENT :]
     columns, rows = page.table(listed)

@@ -1,14 +1,13 @@
 """The commands of operations: up, down, deploy, serve, status, inbox, logs."""
 
-import json
 import os
 import re
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
+from flows.cli.terminal import AsJson, Quiet, print_json
 from tasks import settings
 from tasks.errors import UsageError
 from tasks.words import printable
@@ -42,11 +41,23 @@ LostAfter = Annotated[
 ]
 
 
-def up(port: Port = 4200, auth: Auth = None, webhook: Webhook = None, lost_after: LostAfter = None) -> None:
+def up(
+    port: Port = 4200,
+    auth: Auth = None,
+    webhook: Webhook = None,
+    lost_after: LostAfter = None,
+    keep_runs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="DAYS", help="Forget runs in Prefect's database after so many days; without it, 90."
+        ),
+    ] = None,
+) -> None:
     """Start Prefect's server with its UI, a worker and the deployments of prefect.yaml on this machine."""
     from flows.operations import server
 
-    operations = server.Operations(_home(), port, auth or None)
+    config = _home()
+    operations = server.Operations(config, port, auth or None, keep_runs or server.kept_runs(config))
     deployed = server.up(operations, _checked(webhook), lost_after)
     print(f"up          {operations.address}")
     _print_deployed(deployed)
@@ -80,25 +91,50 @@ def serve(port: Port = 4200, auth: Auth = None) -> None:
     """Run the deployments from this terminal until Ctrl-C, without a work pool and a worker."""
     from flows.operations import server
 
-    server.serve(server.Operations(_home(), port, auth or None))
+    config = _home()
+    server.serve(server.Operations(config, port, auth or None, server.kept_runs(config)))
 
 
-def status(
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
+def notify(
+    test: Annotated[
+        bool, typer.Option("--test", help="Send a test message to the webhook, and say what came back.")
+    ] = False,
 ) -> None:
+    """Try whether the webhook of `digits up` is reached."""
+    from flows.operations import server
+    from flows.operations.supervisor import call_webhook
+
+    if not test:
+        raise UsageError("there is nothing to tell", remedy="send a test message: `digits notify --test`")
+    server.running(settings.load())
+    from prefect import get_client
+
+    from flows.operations.automations import webhook_address
+
+    with get_client(sync_client=True) as client:
+        address = webhook_address(client)
+    if address is None:
+        raise UsageError("no webhook is set", remedy="set one: `digits up --webhook ADDRESS`")
+    status = call_webhook(address, "a test message, sent by `digits notify --test`", event="digitflow.test")
+    print(f"{urlsplit(address).hostname} has answered {status}: look whether the message is there")
+
+
+def status(as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Show at one look how everything is; end with 1 where something needs a person."""
     from flows.operations.status import look
 
     findings = []
     for finding in look(settings.load()):
         findings.append(finding)
-        if not as_json:
+        if not as_json and (finding.remedy or not quiet):
             print(f"{finding.name:<15} {finding.says}", flush=True)
             if finding.remedy:
                 print(f"{'':<15} → {finding.remedy}")
     needy = [finding.name for finding in findings if finding.remedy]
     if as_json:
-        print(json.dumps({"well": not needy, "findings": [asdict(finding) for finding in findings]}, indent=2))
+        print_json({"well": not needy, "findings": findings})
+    elif quiet:
+        pass
     elif needy:
         print(f"{'':<15} {', '.join(needy)} {'needs' if len(needy) == 1 else 'need'} a person")
     else:
@@ -164,7 +200,7 @@ def logs(
         print(line)
 
 
-COMMANDS = (up, down, deploy, serve, status, logs)
+COMMANDS = (up, down, deploy, serve, status, logs, notify)
 
 
 def _home() -> settings.Settings:

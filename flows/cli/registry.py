@@ -1,12 +1,13 @@
 """The commands about packages and the champion: models, promote, rollback, diff, gc."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from humanize import naturalsize
 
-from flows.cli.terminal import age, display, percent
+from flows.cli.terminal import AsJson, Quiet, age, display, percent, print_list
 from tasks import settings
 from tasks.errors import StoreError, UsageError
 from tasks.store import Artifact, Store
@@ -31,9 +32,12 @@ def models(
         bool,
         typer.Option("--beside", help="List instead what packages have answered beside others, and who was right."),
     ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """List the packages: recipe, data, accuracy, size, age, and when each was champion."""
     from tasks import registry
+    from tasks.scoring.submissions import submissions
 
     store = open_store()
     if beside:
@@ -42,18 +46,23 @@ def models(
         known = evidence(store)
         if not known:
             raise StoreError("no package has answered beside another", remedy="score with `digits score … --beside ID`")
-        display(_beside_table(known))
+        print_list(known, [pair.second for pair in known], lambda: _beside_table(known), as_json, quiet)
         return
     if history:
         decisions = registry.history(store)
         if not decisions:
             raise StoreError("nothing has been decided yet", remedy="start with `digits run`")
-        display(_decision_table(decisions))
+        decisions.reverse()
+        ids = [decision.package.partition("/")[2] for decision in decisions]
+        print_list(decisions, ids, lambda: _decision_table(decisions), as_json, quiet)
         return
     entries = registry.package_summaries(store)
     if not entries:
         raise StoreError("there are no packages yet", remedy="make one with `digits run`")
-    display(_model_table(entries))
+    public = {submission.package: submission.score for submission in submissions(store)}
+    for_programs = [{**vars(entry), "kaggle": public.get(entry.package.name)} for entry in entries]
+    ids = [entry.package.id for entry in entries]
+    print_list(for_programs, ids, lambda: _model_table(entries, public), as_json, quiet)
 
 
 def promote(
@@ -151,12 +160,14 @@ def decisions_about(store: Store, artifact: Artifact) -> dict[str, dict[str, str
     return decisions
 
 
-def _model_table(entries: "list[PackageSummary]") -> "Table":
+def _model_table(entries: "list[PackageSummary]", public: Mapping[str, float]) -> "Table":
+    """Return the packages as a table. public: the newest score at Kaggle, by package; no column of it without one."""
     from rich.table import Table
 
     columns = ("", "id", "recipe", "data", "accuracy", "calibration error", "first reader", "size", "age", "champion")
-    table = Table(*columns, box=None, header_style="bold")
+    table = Table(*columns, *(["Kaggle"] if public else []), box=None, header_style="bold")
     for entry in entries:
+        score = public.get(entry.package.name)
         table.add_row(
             "*" if entry.champion else "",
             entry.package.id,
@@ -168,6 +179,7 @@ def _model_table(entries: "list[PackageSummary]") -> "Table":
             "–" if entry.size is None else naturalsize(entry.size),
             age(entry.created) if entry.created else "–",
             ", ".join(map(_reign, entry.reigns)),
+            *(["–" if score is None else f"{score:.5f}"] if public else []),
         )
     return table
 
@@ -210,13 +222,13 @@ def _reign(reign: "Reign") -> str:
 
 
 def _decision_table(decisions: "list[Decision]") -> "Table":
-    """Return the decisions as a table, newest first, as the models are listed."""
+    """Return the decisions as a table, in their order."""
     from rich.table import Table
 
     from tasks import registry
 
     table = Table("when", "package", "decision", "by", "because", box=None, header_style="bold")
-    for decision in reversed(decisions):
+    for decision in decisions:
         first_reason, *reasons = registry.reasons(decision)
         package_id = decision.package.partition("/")[2]
         decided_by = DECIDED_BY.get(decision.by, decision.by)

@@ -62,6 +62,15 @@ def score_summary(scores: Artifact, output: str | None, seconds: float) -> str:
     return "\n".join([*answers, *(f"{name:<11} {line}" for name, line in lines.items() if line)])
 
 
+def score_json(scores: Artifact, output: str | None, seconds: float) -> dict[str, Any]:
+    """Return what the summary says, and more of it, for programs."""
+    from tasks.scoring.outputs import SUBMISSION
+
+    submission = output or str(scores.path / SUBMISSION)
+    where = {"scores": scores.name, "folder": str(scores.path), "submission": submission}
+    return {**where, "reused": scores.reused, "seconds": round(seconds, 3), "metrics": scores.metrics}
+
+
 def tune_summary(tuning: Artifact) -> str:
     """Return how many trials there were, how good the best of them is, and how it is run."""
     tuned = tuning.measured(Tuned)

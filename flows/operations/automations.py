@@ -1,15 +1,19 @@
-"""What the server does by itself: end runs that are lost or do not get on, and tell people what they asked to know."""
+"""What the server does by itself: end runs that are lost or do not get on, start trainings again that have crashed, and
+tell people what has happened, and what has not.
+"""
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
-from humanize import naturaldelta
+from humanize import naturaldelta, precisedelta
 from prefect.blocks.webhook import Webhook
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import AutomationSort
-from prefect.events import ResourceSpecification
+from prefect.events import ResourceSpecification, emit_event
 from prefect.events.actions import CallWebhook, CancelFlowRun, ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.types import SecretDict
@@ -32,26 +36,56 @@ RUNS: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}
 HEARTBEAT = "prefect.flow-run.heartbeat"
 RUNNING = "prefect.flow-run.Running"
 ENDINGS = ("Completed", "Nothing new", "Files refused", "Failed", "TimedOut", "Crashed", "Cancelling", "Cancelled")
+DEPLOYED, SILENCE = "digitflow.deployed", "digitflow.silence"
 ENDS = {f"prefect.flow-run.{name}" for name in ENDINGS} | {notices.ENDED}
 STUCK = "A worker has taken it and not begun it."
 GONE = "Its process is gone: no heartbeats any more."
+AGAIN = "It crashed, and goes on after its last epoch."
+SETTLED = timedelta(seconds=20)  # after a crash: until then the worker may report the same one again
+RESTARTED = "training"  # work queue whose runs are started again
+RUN_COUNTS = ["1", "2"]  # so many times a run has begun when it crashes and is started again
+WORKER_PAUSE = timedelta(minutes=2)  # more than the supervisor takes to start a worker again
 # How long a run may take to get on, by its flow, whatever the amount of its work.
 LONGEST = {"score": timedelta(hours=2), "train": timedelta(hours=12), "compare": timedelta(days=2)}
 
-# `text` is what chat programs (Slack, Mattermost, Rocket.Chat) show.
-OF_A_RUN = """{"text": {{ ("digitflow: " ~ flow.name ~ " / " ~ flow_run.name ~ ": " ~ flow_run.state.name ~ ". "
-    ~ (flow_run.state.message or "")) | tojson }}, "event": {{ event.event | tojson }},
-    "flow_run": {{ flow_run | ui_url | tojson }}}"""
+GOES_ON = f"""event.resource["prefect.state-name"] == "Crashed" and flow_run.work_queue_name == "{RESTARTED}"
+    and event.resource["prefect.run-count"] in {RUN_COUNTS}"""
+# `text` is what chat programs (Slack, Mattermost, Rocket.Chat) show. Of the event, since the run may have gone on.
+OF_A_RUN = (
+    """{"text": {{ ("digitflow: " ~ flow.name ~ " / " ~ flow_run.name ~ ": "
+    ~ event.resource["prefect.state-name"] ~ ". " ~ event.resource["prefect.state-message"]
+    ~ (" It is started again." if """
+    + GOES_ON
+    + """ else "")) | tojson }}, "event": {{ event.event | tojson }}, "flow_run": {{ flow_run | ui_url | tojson }}}"""
+)
 OF_A_NOTICE = (
     """{"text": {{ ("digitflow: " ~ event.payload.message) | tojson }}, "event": {{ event.event | tojson }}}"""
 )
 
 
+@dataclass(frozen=True)
+class Scheduled:
+    """A deployment that runs by itself. name: `flow/deployment`. pause: the longest between two of its runs."""
+
+    name: str
+    pause: timedelta
+
+    @property
+    def silence(self) -> timedelta:
+        """Return how long it may be silent: 15 minutes where it runs every five, 26 hours where it runs every day."""
+        return self.pause + 2 * min(self.pause, timedelta(hours=1))
+
+
 async def apply(
-    client: "PrefectClient", webhook: str | None, lost_after: float | None, learning: UUID | None = None
+    client: "PrefectClient",
+    scheduled: Mapping[UUID, Scheduled],
+    webhook: str | None,
+    lost_after: float | None,
+    learning: UUID | None = None,
 ) -> tuple[str | None, float]:
     """Bring the server's automations up to date, and return the webhook and the seconds that hold; others stay.
 
+    scheduled: the deployments whose silence is told, by their ids.
     webhook: address that is called with what people are to know; NO_WEBHOOK for none.
     lost_after: seconds without a heartbeat after which a run is taken for dead; heartbeats come every 30 s.
     What is None stays as the server has it: no webhook, 90 s on a new one.
@@ -67,10 +101,13 @@ async def apply(
         trigger: Any = present[LOST].trigger if LOST in present else None
         lost_after = trigger.within.total_seconds() if trigger else 90.0
 
-    wanted = [_lost(lost_after), _stuck(), *(_stalled(flow, longest) for flow, longest in LONGEST.items())]
+    wanted = [_lost(lost_after), _stuck(), _again()]
+    wanted += [_stalled(flow, longest) for flow, longest in LONGEST.items()]
     if webhook and webhook != NO_WEBHOOK:
         block = Webhook(url=SecretStr(webhook), headers=SecretDict({"Content-Type": "application/json"}))
-        wanted += _notifying(await block.asave(WEBHOOK, overwrite=True))
+        webhook_block = await block.asave(WEBHOOK, overwrite=True)
+        wanted += [*_notifying(webhook_block), _worker_gone(webhook_block)]
+        wanted += [_silent(webhook_block, identity, deployment) for identity, deployment in scheduled.items()]
     if learning:
         wanted.append(_learning(learning))
     for automation in wanted:
@@ -83,15 +120,19 @@ async def apply(
     for name, automation in present.items():
         if name.startswith(OURS):
             await client.delete_automation(automation.id)
+    # Also what has never run is missed, from now on.
+    for identity, deployment in scheduled.items():
+        related = {"prefect.resource.id": f"prefect.deployment.{identity}", "prefect.resource.role": "deployment"}
+        emit_event(DEPLOYED, {"prefect.resource.id": f"{DEPLOYED}.{deployment.name}"}, related=[related])
     return (None if webhook == NO_WEBHOOK else webhook), lost_after
 
 
-def webhook_host(client: "SyncPrefectClient") -> str | None:
-    """Return the host of the webhook that is called, None without one; whoever knows the rest can write there."""
+def webhook_address(client: "SyncPrefectClient") -> str | None:
+    """Return the webhook that is called, None without one. Show only its host: whoever knows it can write there."""
     if not client.read_automations_by_name(NOTICES):
         return None
-    block = client.read_block_document_by_name(WEBHOOK, "webhook")
-    return urlsplit(block.data["url"]).hostname
+    address: str = client.read_block_document_by_name(WEBHOOK, "webhook").data["url"]
+    return address
 
 
 def _lost(after: float) -> AutomationCore:
@@ -137,18 +178,81 @@ def _learning(deployment: UUID) -> AutomationCore:
     )
 
 
+def _again() -> AutomationCore:
+    """Start a training again that has crashed, at most twice: the server counts how often a run has begun."""
+    of_queue: dict[str, str | list[str]] = {
+        "prefect.resource.role": "work-queue",
+        "prefect.resource.name": RESTARTED,
+    }
+    begun = {f"prefect.flow-run.{name}" for name in ("Scheduled", "AwaitingRetry", "Pending")} | {RUNNING}
+    return AutomationCore(
+        name=f"{OURS}start trainings again that have crashed",
+        description="A training that crashed or was lost goes on after its last epoch, at most twice.",
+        trigger=_missing(
+            begun,
+            {"prefect.flow-run.Crashed"},
+            SETTLED,
+            match=ResourceSpecification({**RUNS, "prefect.run-count": RUN_COUNTS}),
+            match_related=ResourceSpecification(of_queue),
+        ),
+        actions=[ChangeFlowRunState(state=StateType.SCHEDULED, name=None, message=AGAIN, force=False)],
+    )
+
+
 def _missing(expected: set[str], after: set[str], within: timedelta, **more: Any) -> EventTrigger:
-    """Return what triggers where a run has had one of the events `after`, and then for so long none of `expected`."""
+    """Return what triggers where a run has had one of the events `after`, and then for so long none of `expected`.
+
+    more: of the trigger; `match` and `for_each` for other things than runs.
+    """
     return EventTrigger(
-        match=ResourceSpecification(RUNS),
+        **{"match": ResourceSpecification(RUNS), "for_each": {"prefect.resource.id"}, **more},
         after=after,
         expect=expected,
-        for_each={"prefect.resource.id"},
         posture=Posture.Proactive,
         threshold=1,
         within=within,
-        **more,
     )
+
+
+def _worker_gone(webhook_block: UUID) -> AutomationCore:
+    """Tell that no worker is there to run anything."""
+    pools: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.work-pool.*"}
+    pool = "prefect.work-pool."
+    trigger = _missing({f"{pool}ready"}, {f"{pool}not-ready"}, WORKER_PAUSE, match=ResourceSpecification(pools))
+    return _telling(
+        webhook_block,
+        "tell that the worker is gone",
+        trigger,
+        "no worker is there, and nothing runs; `digits up` starts one",
+    )
+
+
+def _silent(webhook_block: UUID, identity: UUID, deployment: Scheduled) -> AutomationCore:
+    """Tell once that a deployment is silent: a training has not succeeded, the inbox has neither begun nor ended a run.
+
+    A run of the inbox may take long, and then the next ones end as cancelled.
+    """
+    trains = not deployment.name.startswith("score/")
+    expected = {"prefect.flow-run.Completed"} if trains else ENDS | {RUNNING}
+    # Not for each of nothing: Prefect would tell again after every silence.
+    trigger = _missing(
+        expected,
+        expected | {DEPLOYED},
+        deployment.silence,
+        match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*", f"{DEPLOYED}.*"]}),
+        match_related=ResourceSpecification({"prefect.resource.id": f"prefect.deployment.{identity}"}),
+        for_each={"related:deployment:prefect.resource.id"},
+    )
+    missed = f"no {'success' if trains else 'run'} of {deployment.name}"
+    text = f"{missed} for {precisedelta(deployment.silence, minimum_unit='minutes')}; see `digits status`"
+    return _telling(webhook_block, f"tell of {missed}", trigger, text)
+
+
+def _telling(webhook_block: UUID, name: str, trigger: EventTrigger, text: str) -> AutomationCore:
+    payload = json.dumps({"text": f"digitflow: {text}", "event": SILENCE})
+    description = f"Calls the webhook: {text}."
+    action = CallWebhook(block_document_id=webhook_block, payload=payload)
+    return AutomationCore(name=f"{OURS}{name}", description=description, trigger=trigger, actions=[action])
 
 
 def _notifying(webhook_block: UUID) -> list[AutomationCore]:
@@ -156,6 +260,9 @@ def _notifying(webhook_block: UUID) -> list[AutomationCore]:
     failure = EventTrigger(
         match=ResourceSpecification(RUNS),
         expect={f"prefect.flow-run.{name}" for name in ("Failed", "TimedOut", "Crashed")},
+        # Once until it is settled: the worker may report a crash after the server has.
+        for_each={"prefect.resource.id"},
+        within=SETTLED,
         posture=Posture.Reactive,
         threshold=1,
     )

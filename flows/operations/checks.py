@@ -1,11 +1,10 @@
 """Checks of what a call or a deployment names, before the seconds that Prefect takes to start."""
 
-import difflib
 import logging
 from collections.abc import Collection, Iterable, Sequence
 
 from tasks import settings
-from tasks.errors import UsageError
+from tasks.errors import UsageError, meant
 
 
 def check_training(data: str, recipe_names: Sequence[str] | None, changes: Sequence[str] | None) -> None:
@@ -24,6 +23,5 @@ def check_names(names: Iterable[str], known: Collection[str], what: str) -> None
     """Check that all names are known. Raises: UsageError, with the one that was meant, perhaps."""
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(str(name), known, 1)
-            meant = f"did you mean {close[0]}?" if close else f"there is {', '.join(sorted(known)[:20])}"
-            raise UsageError(f"unknown {what} {name!r}; {meant}")
+            listed = f": there is {', '.join(sorted(known)[:20])}"
+            raise UsageError(f"unknown {what} {name!r}{meant(str(name), known) or listed}")

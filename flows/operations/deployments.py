@@ -10,7 +10,8 @@ import inspect
 import os
 import zoneinfo
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,28 +143,44 @@ def deploy(webhook: str | None, lost_after: float | None) -> "Deployed":
         print(f"waiting for {api}", flush=True)
         if not await_answer(api, auth):
             raise StoreError(NO_ANSWER, file=api, remedy="start it, or mend PREFECT_API_URL")
-    webhook, lost_after = asyncio.run(_bring(deployments, webhook, lost_after))
+    pauses = [longest_pause(deployment) for deployment in deployments]
+    webhook, lost_after = asyncio.run(_bring(deployments, pauses, webhook, lost_after))
     return Deployed({deployment.full_name: next_run(deployment) for deployment in deployments}, webhook, lost_after)
 
 
 def next_run(deployment: "RunnerDeployment") -> datetime | None:
     """Return when a deployment runs next, in the time zone of its schedule; None where no schedule is active."""
+    return min((dates[0] for dates in _next_dates(deployment)), default=None)
+
+
+def longest_pause(deployment: "RunnerDeployment") -> timedelta | None:
+    """Return the longest time between two runs of its most frequent schedule; None where no schedule is active."""
+    pauses = [max(after - before for before, after in pairwise(dates)) for dates in _next_dates(deployment)]
+    return min(pauses, default=None)
+
+
+def _next_dates(deployment: "RunnerDeployment") -> list[list[datetime]]:
+    """Return the next dates of each active schedule, enough of them to cover a week of working days."""
     from prefect.server.schemas.schedules import SCHEDULE_TYPES
     from pydantic import TypeAdapter
 
-    moments = []
+    dates = []
     for created in deployment.schedules or []:
         if created.schedule and created.active and not deployment.paused:
             schedule: Any = TypeAdapter(SCHEDULE_TYPES).validate_python(created.schedule.model_dump())
-            moments += asyncio.run(schedule.get_dates(1))
-    return min(moments, default=None)
+            dates.append(asyncio.run(schedule.get_dates(10)))
+    return dates
 
 
 async def _bring(
-    deployments: "list[RunnerDeployment]", webhook: str | None, lost_after: float | None
+    deployments: "list[RunnerDeployment]",
+    pauses: list[timedelta | None],
+    webhook: str | None,
+    lost_after: float | None,
 ) -> tuple[str | None, float]:
-    """Make the work pool with its queues, automations and deployments; return what `automations.apply` returns.
+    """Make the work pool with its queues, deployments and automations; return what `automations.apply` returns.
 
+    pauses: the longest between two runs of each deployment; None for one that does not run by itself.
     Deployments of ours that are not in prefect.yaml any more are removed; those that people have made stay.
     """
     from prefect import get_client
@@ -183,9 +200,14 @@ async def _bring(
             with contextlib.suppress(ObjectAlreadyExists):
                 await client.create_work_queue(name, concurrency_limit=limit, work_pool_name=POOL)
         kept = {await deployment.aapply(): deployment for deployment in deployments}
+        scheduled = {
+            identity: automations.Scheduled(deployment.full_name, pause)
+            for (identity, deployment), pause in zip(kept.items(), pauses, strict=True)
+            if pause
+        }
         switched_on = (key for key, deployment in kept.items() if not deployment.paused)
         learning = next((key for key in switched_on if kept[key].full_name == LEARNING), None)
-        settled = await automations.apply(client, webhook, lost_after, learning)
+        settled = await automations.apply(client, scheduled, webhook, lost_after, learning)
         ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
         # Prefect's own defaults for these two are refused by its server.
         present = await client.read_deployments(deployment_filter=ours, limit=200, sort=DeploymentSort.NAME_ASC)

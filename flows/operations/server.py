@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
 HOST = "127.0.0.1"
+KEEP_RUNS = 90  # days
 PREFECT = (sys.executable, "-m", "prefect")
 
 
@@ -31,12 +32,14 @@ PREFECT = (sys.executable, "-m", "prefect")
 class Operations:
     """The server and the worker of a home, as they are to be.
 
-    port: of the server, on 127.0.0.1. auth: user:password that it asks for.
+    port: of the server, on 127.0.0.1. auth: user:password that it asks for. keep_runs: days after whose end Prefect's
+    database forgets a run.
     """
 
     settings: Settings
     port: int = 4200
     auth: str | None = None
+    keep_runs: int = KEEP_RUNS
 
     @property
     def address(self) -> str:
@@ -57,7 +60,8 @@ class Operations:
     @property
     def server_options(self) -> dict[str, str]:
         """The options in which a server that is up must agree with what is asked for; not the password itself."""
-        return {"address": self.address, "password": "yes" if self.auth else "no"}
+        password = "yes" if self.auth else "no"
+        return {"address": self.address, "password": password, "keep_runs": str(self.keep_runs)}
 
     def environment_overrides(self) -> dict[str, str]:
         """Return the variables that we set for server, worker and runs; the same stand in docs/systemd."""
@@ -73,10 +77,16 @@ class Operations:
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
             # Else its database grows for ever; the runs' artifacts stay.
             "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+            "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(self.keep_runs * 24 * 3600),
         }
         if self.auth:
             overrides |= {"PREFECT_SERVER_API_AUTH_STRING": self.auth, "PREFECT_API_AUTH_STRING": self.auth}
         return overrides
+
+
+def kept_runs(config: Settings) -> int:
+    """Return for how many days the server that is up keeps runs, or would if none is."""
+    return int(Operations(config).server.saved_options().get("keep_runs", KEEP_RUNS))
 
 
 def running(config: Settings) -> Operations:
@@ -169,6 +179,11 @@ def _check_same(operations: Operations, options: dict[str, str]) -> None:
         raise UsageError(
             "the server that is up has another port", received=options["address"], remedy="end it by `digits down`"
         )
+    if options.get("keep_runs", str(KEEP_RUNS)) != str(operations.keep_runs):
+        raise UsageError(
+            f"the server that is up keeps runs for {kept_runs(operations.settings):,} days",
+            remedy="end it by `digits down`, and start it again",
+        )
     if options["password"] == "yes" and not operations.auth:
         raise UsageError("the server that is up asks for a password", remedy="give it: DIGITS_AUTH=user:password")
     if options["password"] == "no" and operations.auth:
@@ -225,4 +240,5 @@ def _start_supervisor(operations: Operations, webhook: str | None) -> None:
     operations.supervisor.end(with_children=False)
     # By a variable: others can read a command's words.
     os.environ["DIGITS_WEBHOOK"] = webhook or ""
-    operations.supervisor.start([sys.executable, "-m", "flows.operations.supervisor", str(operations.port)])
+    command = [sys.executable, "-m", "flows.operations.supervisor", str(operations.port), str(operations.keep_runs)]
+    operations.supervisor.start(command)

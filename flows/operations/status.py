@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from humanize import naturaldelta, naturalsize
 
@@ -104,7 +105,7 @@ def _of_server(config: Settings) -> Iterator[Finding]:
     with get_client(sync_client=True) as client:
         for deployment in _deployments(client):
             yield _of_deployment(client, deployment)
-        host = automations.webhook_host(client)
+        host = urlsplit(automations.webhook_address(client) or "").hostname
     says = host or "none: nobody is told; `digits up --webhook ADDRESS` sets one"
     yield Finding("webhook", says, details={"host": host})
     says = "asked for" if operations.auth else "none; DIGITS_AUTH=user:password with `digits up` sets one"

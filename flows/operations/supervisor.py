@@ -12,9 +12,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from flows.operations.daemons import Daemon
-from tasks.errors import DigitsError
+from tasks.errors import DigitsError, FetchError
 
 log = logging.getLogger(__name__)
 
@@ -66,23 +67,36 @@ def _rotate(daemon: Daemon) -> None:
             os.truncate(daemon.log, 0)
 
 
-def call_webhook(address: str | None, sentence: str) -> None:
-    """Tell a webhook, in the form in which the server's automations do."""
+def call_webhook(address: str, sentence: str, event: str = "digitflow.supervisor") -> int:
+    """Tell a webhook, in the form in which the server's automations do; return the HTTP status of its answer.
+
+    Raises: FetchError, which names of the address only the host: whoever knows the rest can write there.
+    """
     import httpx
 
-    if address:
-        with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL):
-            message = {"text": f"digitflow: {sentence}", "event": "digitflow.supervisor"}
-            httpx.post(address, json=message, timeout=30).raise_for_status()
+    host = urlsplit(address).hostname
+    remedy = "look at the address; `digits up --webhook ADDRESS` sets another"
+    try:
+        response = httpx.post(address, json={"text": f"digitflow: {sentence}", "event": event}, timeout=30)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise FetchError("the webhook does not answer", file=host, received=str(error), remedy=remedy) from error
+    if not response.is_success:
+        received = f"{response.status_code} {response.reason_phrase} {response.text[:200]}".strip()
+        raise FetchError("the webhook refuses the message", file=host, received=received, remedy=remedy)
+    return response.status_code
 
 
 def main() -> None:
-    """Supervise what `digits up` has started, until a signal ends it. Arguments: the server's port."""
+    """Supervise what `digits up` has started, until a signal ends it.
+
+    Arguments: the server's port, and for how many days it keeps runs.
+    """
     from flows.operations import server
     from tasks import settings
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(message)s")
-    operations = server.Operations(settings.load(), int(sys.argv[1]), os.environ.get("PREFECT_API_AUTH_STRING"))
+    auth = os.environ.get("PREFECT_API_AUTH_STRING")
+    operations = server.Operations(settings.load(), int(sys.argv[1]), auth, int(sys.argv[2]))
     supervised = [
         Supervised(operations.server, lambda: server.start_server(operations)),
         Supervised(operations.worker, lambda: server.start_worker(operations)),
@@ -90,8 +104,17 @@ def main() -> None:
     while True:
         with server.only_one(operations) as is_free:
             if is_free:
-                supervise(supervised, lambda sentence: call_webhook(os.environ.get("DIGITS_WEBHOOK"), sentence))
+                supervise(supervised, _tell)
         time.sleep(PAUSE)
+
+
+def _tell(sentence: str) -> None:
+    """Tell the webhook, where there is one."""
+    try:
+        if address := os.environ.get("DIGITS_WEBHOOK"):
+            call_webhook(address, sentence)
+    except FetchError as error:
+        log.error("%s", error)
 
 
 if __name__ == "__main__":

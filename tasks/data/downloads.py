@@ -12,8 +12,9 @@ import logging
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from tasks.data.streams import unpacked
 from tasks.errors import AccessError, FetchError
@@ -38,13 +39,14 @@ KAGGLE_PAGE = f"https://www.kaggle.com/c/{COMPETITION}"
 CREDENTIALS = (
     "put a token from https://www.kaggle.com/settings/api into KAGGLE_API_TOKEN or the file ~/.kaggle/access_token"
 )
+T = TypeVar("T")
 
 
-class _AttemptError(Exception):
+class AttemptError(Exception):
     """The failure of one attempt; the message says why."""
 
 
-class _RefusedError(_AttemptError):
+class _RefusedError(AttemptError):
     """The failure of one attempt where every other would fail, too."""
 
 
@@ -71,10 +73,10 @@ def _fetched_from_any(mirrors: tuple[str, ...], name: str, sha256: str, folder: 
         try:
             content = _downloaded(address)
             if not _is_right(io.BytesIO(content), sha256):
-                raise _AttemptError("the contents are damaged or not the published ones")
+                raise AttemptError("the contents are damaged or not the published ones")
             log.info("%s: fetched from %s", name, mirror)
             return content
-        except _AttemptError as failure:
+        except AttemptError as failure:
             log.warning("%s: %s", address, failure)
             reasons.append(f"{address}: {failure}")
     raise FetchError(
@@ -86,7 +88,7 @@ def _fetched_from_any(mirrors: tuple[str, ...], name: str, sha256: str, folder: 
 
 
 def _downloaded(address: str) -> bytes:
-    """Return what is at an address. Raises: _AttemptError."""
+    """Return what is at an address. Raises: AttemptError."""
     import httpx
 
     # The bytes as they are: a server that calls the .gz an encoding of the file must not have it unpacked here.
@@ -100,11 +102,11 @@ def _downloaded(address: str) -> bytes:
             for chunk in response.iter_raw():
                 content += chunk
                 if len(content) > MNIST_LIMIT:
-                    raise _AttemptError(f"the answer is larger than {MNIST_LIMIT:,} bytes")
+                    raise AttemptError(f"the answer is larger than {MNIST_LIMIT:,} bytes")
     except httpx.HTTPStatusError as error:
-        raise _AttemptError(f"the answer is {error.response.status_code} {error.response.reason_phrase}") from error
+        raise AttemptError(f"the answer is {error.response.status_code} {error.response.reason_phrase}") from error
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        raise _AttemptError(str(error) or type(error).__name__) from error
+        raise AttemptError(str(error) or type(error).__name__) from error
     return bytes(content)
 
 
@@ -156,29 +158,28 @@ def fetch_kaggle(settings: Settings) -> Path:
     path = settings.data / "kaggle" / f"{COMPETITION}.zip"
     if zipfile.is_zipfile(path):
         return path
-    try:
-        content = _zip_from_kaggle()
-    except _AttemptError as failure:
-        by_hand = f"download {KAGGLE_PAGE}/data by hand and put the zip at {path}"
-        kind = AccessError if isinstance(failure, _RefusedError) else FetchError
-        raise kind(f"Kaggle's digits cannot be fetched: {failure}, or {by_hand}") from failure
+    by_hand = f"download {KAGGLE_PAGE}/data by hand and put the zip at {path}"
+    content = ask_kaggle(_zip_from_kaggle, "Kaggle's digits cannot be fetched", by_hand)
     _keep(content, path)
     log.info("%s: fetched from Kaggle", path.name)
     return path
 
 
-def _zip_from_kaggle() -> bytes:
-    """Return the zip that Kaggle sends. Raises: _AttemptError."""
-    with tempfile.TemporaryDirectory() as folder:
-        _ask_kaggle(folder)
-        path = Path(folder) / f"{COMPETITION}.zip"
-        if not (zipfile.is_zipfile(path) and _is_sound(path)):
-            raise _AttemptError("what Kaggle sent is not a whole zip; to go on, try again")
-        return path.read_bytes()
+def ask_kaggle(question: Callable[[Any], T], failure: str, by_hand: str) -> T:
+    """Return the answer to a question, which is called with Kaggle's client and the user's credentials in it.
+
+    failure, by_hand: what did not work, and how to do it without the client, for the message.
+    Raises: FetchError, also for an AttemptError of the question; AccessError without credentials, or with the rules not
+    accepted.
+    """
+    try:
+        return _asked(question)
+    except AttemptError as error:
+        kind = AccessError if isinstance(error, _RefusedError) else FetchError
+        raise kind(f"{failure}: {error}, or {by_hand}") from error
 
 
-def _ask_kaggle(folder: str) -> None:
-    """Have Kaggle's client put digit-recognizer.zip into the folder. Raises: _AttemptError."""
+def _asked(question: Callable[[Any], T]) -> T:
     try:
         # It greets those without credentials with a page of help on stdout, already when imported.
         with contextlib.redirect_stdout(io.StringIO()):
@@ -186,21 +187,33 @@ def _ask_kaggle(folder: str) -> None:
 
             api = KaggleApi()
             api.authenticate()
-            api.competition_download_files(COMPETITION, path=folder, force=True, quiet=True)
+            return question(api)
+    except AttemptError:
+        raise
     except SystemExit as error:
         raise _RefusedError(f"there are no valid credentials; to go on, {CREDENTIALS}") from error
     except Exception as error:  # of requests, of urllib3, of its own: the client promises no kind of error
         raise _explained(error) from error
 
 
-def _explained(error: Exception) -> _AttemptError:
+def _zip_from_kaggle(api: Any) -> bytes:
+    """Return the zip that Kaggle sends. Raises: AttemptError."""
+    with tempfile.TemporaryDirectory() as folder:
+        api.competition_download_files(COMPETITION, path=folder, force=True, quiet=True)
+        path = Path(folder) / f"{COMPETITION}.zip"
+        if not (zipfile.is_zipfile(path) and _is_sound(path)):
+            raise AttemptError("what Kaggle sent is not a whole zip; to go on, try again")
+        return path.read_bytes()
+
+
+def _explained(error: Exception) -> AttemptError:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status == 401:
         return _RefusedError(f"the credentials are refused; to go on, {CREDENTIALS}")
     if status == 403:
         return _RefusedError(f"the competition's rules are not accepted; to go on, accept them at {KAGGLE_PAGE}/rules")
     received = str(error)[:200] or type(error).__name__
-    return _AttemptError(f"Kaggle cannot be reached; received {received}; to go on, try again")
+    return AttemptError(f"Kaggle cannot be reached; received {received}; to go on, try again")
 
 
 def _is_sound(path: Path) -> bool:

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tasks.errors import DataError, StoreError, UsageError
+from tasks.errors import DataError, StoreError, UsageError, meant
 from tasks.scoring import outputs
 from tasks.scoring.delivery import deliver
 from tasks.scoring.scores import Options, ScoresMetrics
@@ -233,7 +233,7 @@ def retry(folders: Inbox, name: str) -> None:
     refused, reason = folders.failed / name, folders.failed / f"{name}{REASON}"
     if name not in (known := contents(folders)["failed"]):
         expected = f"one of those in failed/: {', '.join(known[:10]) or 'none'}"
-        raise UsageError("there is no such refused file", received=name, expected=expected)
+        raise UsageError(f"there is no such refused file{meant(name, known)}", received=name, expected=expected)
     if os.path.lexists(folders.inbox / name):
         raise UsageError("a file of this name waits already", received=name, remedy="retry it after the next run")
     with _explained(folders):

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import UsageError
+from tasks.errors import UsageError, meant
 from tasks.training.networks import NETWORKS
 
 
@@ -225,7 +225,8 @@ def find(name: str, changes: Iterable[str] = ()) -> Recipe:
     recipe = _read(Path(name)) if name.endswith(".json") else RECIPES.get(name)
     if recipe is None:
         raise UsageError(
-            f"there is no recipe {name!r}", expected=f"one of {', '.join(RECIPES)}, or the path of a .json file"
+            f"there is no recipe {name!r}{meant(name, RECIPES)}",
+            expected=f"one of {', '.join(RECIPES)}, or the path of a .json file",
         )
     changes = list(changes)
     if any(change.startswith("epochs=") for change in changes):
@@ -288,7 +289,8 @@ def _value(key: str, text: str) -> float | str:
         return text
     if key not in RANGES:
         known = ", ".join((*RANGES, *CHOICES))
-        raise UsageError(f"a recipe has no value {key!r}", expected=f"NAME=VALUE with one of {known}")
+        what = f"a recipe has no value {key!r}{meant(key, (*RANGES, *CHOICES))}"
+        raise UsageError(what, expected=f"NAME=VALUE with one of {known}")
     low, high = RANGES[key]
     whole = isinstance(low, int)
     try:

@@ -93,7 +93,7 @@ def test_patterns_and_shards_may_be_in_a_bucket_and_workers_share_them(home: Pat
 )
 def test_an_address_that_leads_nowhere_is_one_line(home: Path, bucket: Any, address: str, message: str) -> None:
     run = digits("score", address, home=home)
-    assert run.returncode == 1, run.stderr
+    assert run.returncode == 3, run.stderr
     assert run.stderr.startswith(f"digits: {address}: {message}")
     assert run.stderr.count("\n") == 1
 
@@ -105,7 +105,7 @@ def test_a_store_that_does_not_answer_or_knows_nobody_is_one_line(home: Path, mo
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / "none"))
     run = digits("score", "s3://forms/test.csv", home=home)
-    assert run.returncode == 1, run.stderr
+    assert run.returncode == 6, run.stderr
     assert run.stderr.startswith("digits: s3://forms/test.csv: the address cannot be reached")
     assert run.stderr.count("\n") == 1
 
@@ -163,7 +163,7 @@ def test_a_store_that_fails_in_the_middle_is_one_line_and_the_same_command_goes_
     )
     faults = Faults(monkeypatch, "part-000000-000000003", 2, 1_000)
     run = digits(*call, home=home)
-    assert run.returncode == 1, run.stderr
+    assert run.returncode == 6, run.stderr
     assert run.stderr.count("digits: ") == 1, run.stderr
     assert "Traceback" not in run.stderr
     assert "the address cannot be reached; expected a store that answers; received " in run.stderr

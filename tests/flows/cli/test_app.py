@@ -30,20 +30,28 @@ def test_help_names_every_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["run", "--data", "nope.zip"], 1, "digits: nope.zip: there is no such file or folder; expected a file"),
-        (["run", "--recipe", "fats"], 2, "digits: there is no recipe 'fats'; expected one of cnn-augmented, mlp-sig"),
-        (["compare", "--recipes", "fast,fats"], 2, "digits: there is no recipe 'fats'; expected one of"),
+        (["run", "--data", "nope.zip"], 3, "digits: nope.zip: there is no such file or folder; expected a file"),
+        (
+            ["run", "--recipe", "fats"],
+            2,
+            "digits: there is no recipe 'fats': did you mean fast?; expected one of cnn-augmented, mlp-sig",
+        ),
+        (
+            ["compare", "--recipes", "fast,fats"],
+            2,
+            "digits: there is no recipe 'fats': did you mean fast?; expected one of",
+        ),
         (["tune", "--recipe", "nope.json"], 2, "digits: nope.json: the recipe cannot be read; received No such file"),
         (["run", "--set", "epochs=0"], 2, "digits: epochs is out of range; expected a whole number from 1 to 1000"),
-        (["show", "abcd"], 1, "digits: there is no artifact 'abcd'; to go on, see `digits artifacts`"),
+        (["show", "abcd"], 5, "digits: there is no artifact 'abcd'; to go on, see `digits artifacts`"),
         (
             ["up", "--webhook", "nonsense"],
             2,
             "digits: the webhook is no address; expected http://…, https://… or none; rec",
         ),
-        (["review"], 1, "digits: no scores have anything to review; to go on, score digits by `digits score`"),
+        (["review"], 5, "digits: no scores have anything to review; to go on, score digits by `digits score`"),
         (["review", "--second", "ten"], 2, "digits: --second is no share; expected 0% to 100%, or 0 to 1; received"),
-        (["artifacts"], 1, "digits: there are no artifacts yet; to go on, start with `digits run`"),
+        (["artifacts"], 5, "digits: there are no artifacts yet; to go on, start with `digits run`"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -58,7 +66,7 @@ def test_a_mistake_is_one_line_on_stderr(tmp_path: Path, arguments: list[str], c
 def test_a_server_that_is_not_there_is_one_line(tmp_path: Path, command: list[str]) -> None:
     program = f"from flows.operations import health; health.LONGEST_START = 0.1\n{PROGRAM}"
     run = digits(*command, home=tmp_path, server="http://127.0.0.1:9/api", program=program)
-    assert run.returncode == 1
+    assert run.returncode == 5
     assert run.stderr.startswith("digits: http://127.0.0.1:9/api: the server does not answer; to go on, start it, or ")
     assert run.stderr.count("\n") == 1
 
@@ -115,7 +123,7 @@ def test_bad_data_end_in_one_line_without_a_traceback(tmp_path: Path, prefect_se
     rows[17][6] = "3.5"
     (tmp_path / "bad.csv").write_bytes(making.csv_text(rows))
     run = digits("run", "--data", "bad.csv", home=tmp_path, server=prefect_server)
-    assert (run.returncode, run.stdout) == (1, "")
+    assert (run.returncode, run.stdout) == (3, "")
     assert run.stderr.splitlines()[-1] == (
         "digits: bad.csv, row 17, column pixel5: not a whole number; expected a whole number from 0 to 255; "
         "received '3.5'; to go on, correct the 1 bad row of 100; up to 0.1 % may be left out (--max-bad-rows)"
@@ -142,6 +150,12 @@ def test_artifacts_are_listed_with_what_they_are_made_from(chain: Chain) -> None
         rf"package +{chain.package.id} +\w+ \w+ +\S+ .B +{chain.model.name}, {chain.prepared.name}", run.stdout
     )
     assert "dataset  " not in run.stdout
+    listed = json.loads(digits("artifacts", "package", "--json", home=chain.here.home).stdout)
+    entry = next(entry for entry in listed if entry["id"] == chain.package.id)
+    assert entry["inputs"] == [chain.model.name, chain.prepared.name]
+    names = digits("artifacts", "package", "--quiet", home=chain.here.home).stdout.split()
+    assert chain.package.name in names
+    assert digits("show", names[0], "--quiet", home=chain.here.home).stdout == f"{chain.store.root / names[0]}\n"
 
 
 def test_scores_are_listed_with_the_name_of_what_was_scored(tmp_path: Path) -> None:
@@ -186,7 +200,7 @@ def test_verify_names_what_is_damaged(tmp_path: Path) -> None:
     with (dataset.path / "train.parquet").open("r+b") as file:
         file.write(b"X")
     run = digits("verify", home=tmp_path)
-    assert run.returncode == 1
+    assert run.returncode == 5
     path, recorded = dataset.path / "train.parquet", dataset.manifest().files["train.parquet"].sha256
     assert run.stdout == f"{dataset.name}: {path}: damaged; a copy restores it whose sha256 is {recorded}\n"
     assert run.stderr.startswith(

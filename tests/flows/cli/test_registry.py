@@ -1,5 +1,6 @@
 """The commands about packages and the champion, as a person types them."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -10,7 +11,10 @@ import yaml
 from tasks import registry
 from tasks.registry import Decision
 from tasks.scoring.scores import Beside
+from tasks.scoring.submissions import Submission
 from tasks.store import Store
+from tasks.store.files import append
+from tasks.store.typed import as_json
 from tests.command import digits
 from tests.tasks.history import past
 from tests.tasks.trained import IMAGES, Trained, trained
@@ -55,9 +59,22 @@ def test_models_are_listed_newest_first_with_the_champion_marked(home: Path, two
     assert oldest[-1] == "since 2026-01-02 03:04 UTC"
 
 
+def test_models_are_listed_for_programs_and_with_their_public_score(home: Path, two: tuple[Trained, Trained]) -> None:
+    ids = [two[1].package.id, two[0].package.id]
+    assert digits("models", "--quiet", home=home).stdout.splitlines() == ids
+    newest, oldest = json.loads(digits("models", "--json", home=home).stdout)
+    assert (newest["package"], newest["kaggle"], oldest["champion"]) == (two[1].package.name, None, True)
+    submission = Submission("scores/abc", two[0].package.name, 0.98764, "[scores/abc]", "2026-03-04T05:06:07+00:00")
+    append(home / "artifacts" / "submissions.jsonl", [as_json(submission)])
+    header, newest, oldest = digits("models", home=home).stdout.splitlines()
+    assert [line.split()[-1] for line in (header, newest, oldest)] == ["Kaggle", "–", "0.98764"]
+
+
 def test_the_history_lists_every_decision_with_its_reasons(home: Path, two: tuple[Trained, Trained]) -> None:
     run = digits("models", "--history", home=home)
     assert run.returncode == 0, run.stderr
+    newest, _ = json.loads(digits("models", "--history", "--json", home=home).stdout)
+    assert (newest["package"], newest["promoted"]) == (two[1].package.name, False)
     lines = [re.split(r"  +", line.strip()) for line in run.stdout.splitlines()]
     assert lines[1] == [
         "2026-02-03 04:05 UTC",
@@ -93,7 +110,7 @@ def test_a_person_promotes_rolls_back_and_is_quoted(home: Path, two: tuple[Train
     run = digits("rollback", home=home)
     assert run.stdout == f"{first.name} is the champion, before it {second.name}: back from {second.name}\n"
     run = digits("rollback", "--because", "more", home=home)
-    assert (run.returncode, run.stdout) == (1, "")
+    assert (run.returncode, run.stdout) == (5, "")
     assert run.stderr == (
         f"digits: there is no champion before {first.name}; to go on, see `digits models`, and name another one by "
         "`digits promote ID`\n"
@@ -177,12 +194,13 @@ def test_what_nothing_refers_to_is_named_by_a_dry_run_and_then_removed(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["models"], 1, "digits: there are no packages yet; to go on, make one with `digits run`"),
-        (["models", "--history"], 1, "digits: nothing has been decided yet; to go on, start with `digits run`"),
-        (["promote", "abcd"], 1, "digits: there is no artifact 'abcd'; to go on, see `digits artifacts`"),
-        (["rollback"], 1, "digits: there is no champion yet; to go on, see `digits models`"),
+        (["models"], 5, "digits: there are no packages yet; to go on, make one with `digits run`"),
+        (["models", "--history"], 5, "digits: nothing has been decided yet; to go on, start with `digits run`"),
+        (["submit"], 5, "digits: no scores have the 28,000 rows of the competition; to go on, score the competition's"),
+        (["promote", "abcd"], 5, "digits: there is no artifact 'abcd'; to go on, see `digits artifacts`"),
+        (["rollback"], 5, "digits: there is no champion yet; to go on, see `digits models`"),
         (["diff", "a", "b", "-o", "d.html"], 2, "digits: d.html: this is no name of a picture; expected one that ends"),
-        (["diff", "a", "b", "-o", "no/d.png"], 1, "digits: no: there is no such folder; to go on, make it, or name"),
+        (["diff", "a", "b", "-o", "no/d.png"], 5, "digits: no: there is no such folder; to go on, make it, or name"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

@@ -1,5 +1,6 @@
 """`digits score` as a person types it."""
 
+import json
 import os
 import re
 import shutil
@@ -42,6 +43,16 @@ def test_a_table_becomes_a_submission_and_a_summary(home: Path) -> None:
     assert (summary["drift"], summary["submission"], summary["scores"]) == ("none", "mine.csv", str(scores.path))
     again = digits("score", "test.csv", home=home)
     assert again.stdout.startswith("rows        700, found, nothing to do\n")
+    quiet = digits("score", "test.csv", "--quiet", home=home)
+    assert (quiet.stdout, quiet.stderr) == (f"{scores.path / 'submission.csv'}\n", "")
+    answer = json.loads(digits("score", "test.csv", "--json", home=home).stdout)
+    assert (answer["scores"], answer["reused"], answer["metrics"]) == (scores.name, True, scores.metrics)
+
+
+def test_drifted_digits_end_with_a_code_of_their_own(home: Path) -> None:
+    making.write_csv(home / "inverted.csv", replace(DIGITS, images=255 - DIGITS.images))
+    run = digits("score", "inverted.csv", "--on-drift", "stop", home=home)
+    assert (run.returncode, run.stdout) == (4, "")
 
 
 def test_a_second_package_is_asked_as_well(home: Path, chain: Chain) -> None:
@@ -65,17 +76,17 @@ def test_it_can_stand_in_a_pipe(home: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["nowhere.csv"], 1, "digits: nowhere.csv: there is no such file or folder; expected"),
+        (["nowhere.csv"], 3, "digits: nowhere.csv: there is no such file or folder; expected"),
         (["test.csv", "--output", "there.csv"], 2, "digits: there.csv: there is such a file already; to go on, name"),
-        (["test.csv", "--output", "nowhere/x.csv"], 1, "digits: nowhere/x.csv: the folder of the output does"),
-        (["test.csv", "--model", "abcd"], 1, "digits: there is no artifact 'abcd'; to go on, see `digits artifacts`"),
+        (["test.csv", "--output", "nowhere/x.csv"], 5, "digits: nowhere/x.csv: the folder of the output does"),
+        (["test.csv", "--model", "abcd"], 5, "digits: there is no artifact 'abcd'; to go on, see `digits artifacts`"),
         (
             ["test.csv", "--model", "prepared/"],
             1,
             "digits: 'prepared/' is too short for an id; expected at least four letters of it",
         ),
-        (["cut.csv.gz"], 1, "digits: cut.csv.gz: the file is damaged or incomplete; expected a whole file"),
-        (["bad.csv"], 1, "digits: bad.csv, row 3, column pixel9: pixel outside 0-255; expected a whole number"),
+        (["cut.csv.gz"], 3, "digits: cut.csv.gz: the file is damaged or incomplete; expected a whole file"),
+        (["bad.csv"], 3, "digits: bad.csv, row 3, column pixel9: pixel outside 0-255; expected a whole number"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -96,7 +107,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(home: Path, arguments: list[st
 
 def test_an_output_that_cannot_be_written_is_one_line_and_costs_no_scores(home: Path) -> None:
     run = digits("score", "test.csv", "--output", "/proc/there.csv", home=home)
-    assert run.returncode == 1
+    assert run.returncode == 5
     assert run.stderr.startswith("digits: /proc: the scores cannot be written; received ")
     assert run.stderr.count("\n") == 1
     again = digits("score", "test.csv", "--output", "there.csv", home=home)
@@ -120,7 +131,7 @@ def pictures(home: Path) -> Path:
 def test_pictures_are_answered_or_set_aside_with_a_reason(home: Path) -> None:
     pictures(home)
     stopped = digits("score", "forms", "--output", "o.csv", home=home)
-    assert stopped.returncode == 1
+    assert stopped.returncode == 3
     assert stopped.stderr.startswith("digits: 1_text.png: it is no picture; expected PNG, JPEG")
     assert not (home / "o.csv").exists()
     run = digits("score", "forms/*", "--output", "o.csv", "--show", "--on-bad-row", "quarantine", home=home)
@@ -147,7 +158,7 @@ def test_without_a_champion_it_says_how_to_get_one(tmp_path: Path) -> None:
     making.write_csv(tmp_path / "test.csv", DIGITS)
     run = digits("score", "test.csv", home=tmp_path)
     assert (run.returncode, run.stderr) == (
-        1,
+        5,
         "digits: there is no champion yet; to go on, make one with `digits run`\n",
     )
 
@@ -158,7 +169,7 @@ def test_a_damaged_model_is_not_asked(home: Path) -> None:
     form = package.path / form_here()
     form.write_bytes(form.read_bytes()[:-1] + b"x")
     run = digits("score", "test.csv", home=home)
-    assert run.returncode == 1
+    assert run.returncode == 5
     assert re.match(r"digits: .*tflite: the file is not what was written; expected sha256", run.stderr)
 
 
@@ -218,23 +229,23 @@ def test_a_pipe_that_closes_is_no_traceback(home: Path) -> None:
     assert run.stderr
     run.stdout.close()
     message = run.stderr.read().decode()
-    assert run.wait() == 1
+    assert run.wait() == 5
     assert message == "digits: whoever reads the output has closed it; to go on, give --output a path\n"
 
 
 @pytest.mark.parametrize(
     ("call", "redirected", "code", "message"),
     [
-        ("score -", "<&-", 1, "digits: standard input is closed; expected a CSV from a pipe or a file; to go on, "),
-        ("score test.csv -o -", ">&-", 1, "digits: standard output is closed; to go on, give --output a path\n"),
-        ("score test.csv -o -", ">/dev/full", 1, "digits: standard output cannot be written; received No space left"),
-        ("score test.csv", ">/dev/full", 1, "digits: standard output cannot be written; received No space left"),
+        ("score -", "<&-", 3, "digits: standard input is closed; expected a CSV from a pipe or a file; to go on, "),
+        ("score test.csv -o -", ">&-", 5, "digits: standard output is closed; to go on, give --output a path\n"),
+        ("score test.csv -o -", ">/dev/full", 5, "digits: standard output cannot be written; received No space left"),
+        ("score test.csv", ">/dev/full", 5, "digits: standard output cannot be written; received No space left"),
         ("score test.csv", ">&-", 0, ""),
         ("score test.csv", "2>&-", 0, ""),
-        ("score nowhere.csv", "2>/dev/full", 1, ""),
-        ("score nowhere.csv", ">/dev/full", 1, "digits: nowhere.csv: there is no such file or folder; expected "),
-        ("models", ">/dev/full", 1, "digits: standard output cannot be written; received No space left"),
-        ("verify", ">/dev/full", 1, "digits: standard output cannot be written; received No space left"),
+        ("score nowhere.csv", "2>/dev/full", 3, ""),
+        ("score nowhere.csv", ">/dev/full", 3, "digits: nowhere.csv: there is no such file or folder; expected "),
+        ("models", ">/dev/full", 5, "digits: standard output cannot be written; received No space left"),
+        ("verify", ">/dev/full", 5, "digits: standard output cannot be written; received No space left"),
     ],
 )
 def test_a_stream_that_is_closed_or_full_is_no_traceback(

@@ -1,11 +1,13 @@
 """Reading prefect.yaml, and the messages about mistakes in it."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from flows.operations import deployments
+from flows.operations.automations import Scheduled
 from tasks.errors import UsageError
 
 TWIN = "name: nightly\n    entrypoint: flows.training.train"
@@ -35,12 +37,12 @@ def test_the_file_gives_four_deployments() -> None:
 @pytest.mark.parametrize(
     ("right", "wrong", "message"),
     [
-        ("zone: Europe/Berlin", "zone: Europe/Berlln", "time zone 'Europe/Berlln'; did you mean Europe/Berlin?"),
-        ("recipe: fast", "recipy: fast", "parameter 'recipy'; did you mean recipe?"),
-        ("    schedules:", "    shedules:", "key 'shedules'; did you mean schedules?"),
-        ("timezone: Europe/Berlin", "aktive: false", "key of a schedule 'aktive'; did you mean active?"),
-        ("queue_name: training", "queue_name: trainings", "work queue 'trainings'; did you mean training?"),
-        ("  name: digits", "  name: numbers", "work pool 'numbers'; there is digits"),
+        ("zone: Europe/Berlin", "zone: Europe/Berlln", "time zone 'Europe/Berlln': did you mean Europe/Berlin?"),
+        ("recipe: fast", "recipy: fast", "parameter 'recipy': did you mean recipe?"),
+        ("    schedules:", "    shedules:", "key 'shedules': did you mean schedules?"),
+        ("timezone: Europe/Berlin", "aktive: false", "key of a schedule 'aktive': did you mean active?"),
+        ("queue_name: training", "queue_name: trainings", "work queue 'trainings': did you mean training?"),
+        ("  name: digits", "  name: numbers", "work pool 'numbers': there is digits"),
     ],
 )
 def test_the_message_about_an_unknown_name_is_a_sentence(
@@ -89,12 +91,26 @@ def test_the_message_about_a_mistake_names_file_and_place(
     assert "pydantic" not in str(caught.value)
 
 
+def test_a_deployment_may_be_silent_for_as_long_as_its_schedule_leaves_it_and_a_margin() -> None:
+    silences = {}
+    for deployment in deployments.read(with_pool=True):
+        pause = deployments.longest_pause(deployment)
+        assert pause
+        silences[deployment.full_name] = Scheduled(deployment.full_name, pause).silence
+    assert silences == {
+        "train/nightly": timedelta(hours=26),
+        "score/inbox": timedelta(minutes=15),
+        "compare/weekly": timedelta(days=7, hours=2),
+    }
+
+
 def test_a_schedule_may_be_switched_off_and_needs_no_time_zone(changed: Callable[[str, str], None]) -> None:
     schedule = '      - cron: "0 2 * * *"\n        timezone: Europe/Berlin\n'
     changed(schedule, '      - {cron: "0 2 * * *", active: false}\n')
     nightly = deployments.read(with_pool=True)[0]
     assert [schedule.active for schedule in nightly.schedules or []] == [False]
     assert deployments.next_run(nightly) is None
+    assert deployments.longest_pause(nightly) is None
 
 
 def test_an_interval_begins_at_a_fixed_time_however_often_it_is_deployed() -> None:

@@ -9,7 +9,9 @@ import re
 import shutil
 import socket
 import time
+import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -289,6 +291,23 @@ def test_a_run_that_is_cancelled_leaves_no_process(operated: Operated, lost: str
     assert eventually(lambda: len(operated.daemon("worker").family()) == 1)
 
 
+def test_a_training_that_is_killed_goes_on_after_its_last_epoch_by_itself_and_is_told_once(
+    operated: Operated, lost: str
+) -> None:
+    run = operated.start("train/nightly", recipe="mlp-relu", changes=["epochs=12"], cascade=False)
+    assert eventually(lambda: "epoch 2 of 12" in operated.log_of(run)), operated.log_of(run)
+    _worker, *processes = operated.daemon("worker").family()
+    for process in processes:
+        process.kill()
+    assert eventually(lambda: operated.state(run)["type"] == "COMPLETED"), operated.state(run)
+    assert operated.ask("GET", f"/flow_runs/{run}")["run_count"] == 2
+    assert "the fit goes on after epoch " in operated.log_of(run)
+    assert eventually(lambda: operated.texts("mlp-relu on sample"))
+    (text,) = operated.texts("mlp-relu on sample")
+    assert text.startswith("digitflow: train / mlp-relu on sample: Crashed. Process exited with status code: -9")
+    assert text.endswith(" It is started again.")
+
+
 @pytest.mark.skipif(
     not (shutil.which("chromium") and shutil.which("chromedriver")),
     reason="no browser: install Debian's chromium and chromium-driver",
@@ -330,6 +349,35 @@ def test_a_killed_run_is_taken_for_dead_and_a_scheduled_one_settles_its_files_on
     # Nothing was to be ended that had ended by itself.
     failed = {"filter": {"event": {"name": ["prefect.automation.action.failed"]}}}
     assert operated.ask("POST", "/events/filter", json=failed)["events"] == []
+
+
+def test_silence_is_told_once(operated: Operated, lost: str) -> None:
+    operated.shorten("tell of no run of score/inbox", 10)
+    operated.shorten("tell that the worker is gone", 10)
+    inbox = operated.deployment("score/inbox")["id"]
+    operated.ask("POST", f"/deployments/{inbox}/pause_deployment")
+    operated.final_state(operated.start("score/inbox"))
+    pool = {"prefect.resource.id": "prefect.work-pool.digits", "prefect.resource.name": "digits"}
+    gone = {"event": "prefect.work-pool.not-ready", "resource": pool, "id": str(uuid.uuid4())}
+    operated.ask("POST", "/events", json=[{**gone, "occurred": datetime.now(UTC).isoformat()}])
+    assert eventually(lambda: operated.texts("no run of") and operated.texts("no worker"))
+    time.sleep(15)
+    assert operated.texts("no run of") == ["digitflow: no run of score/inbox for 15 minutes; see `digits status`"]
+    assert operated.texts("no worker") == [
+        "digitflow: no worker is there, and nothing runs; `digits up` starts one",
+    ]
+
+
+def test_a_test_message_is_sent_and_what_came_back_is_said(operated: Operated) -> None:
+    run = operated.command("notify", "--test")
+    assert run.stdout == "127.0.0.1 has answered 204: look whether the message is there\n", run.stderr
+    assert operated.texts("a test message") == ["digitflow: a test message, sent by `digits notify --test`"]
+
+
+def test_up_refuses_to_keep_runs_longer_than_the_server_that_is_up(operated: Operated) -> None:
+    run = operated.command("up", "--port", str(operated.port), "--keep-runs", "30")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "the server that is up keeps runs for 90 days" in run.stderr
 
 
 def page(chromium: Any, *words: str) -> str:

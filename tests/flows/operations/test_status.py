@@ -73,9 +73,11 @@ def test_the_command_ends_with_1_where_a_person_is_needed_and_lists_the_reason(t
     run = digits("status", "--json", home=tmp_path)
     answer = json.loads(run.stdout)
     assert (run.returncode, answer["well"], answer["findings"][3]["details"]["failed"]) == (1, False, 1)
+    quiet = digits("status", "--quiet", home=tmp_path)
+    assert (quiet.returncode, [line.split()[0] for line in quiet.stdout.splitlines()]) == (1, ["inbox", "→"])
     assert digits("inbox", home=tmp_path).stdout == "failed    a.csv  a.csv: why\n"
     no_server = digits("logs", home=tmp_path)
-    assert (no_server.returncode, no_server.stderr.count("\n")) == (1, 1)
+    assert (no_server.returncode, no_server.stderr.count("\n")) == (5, 1)
     assert no_server.stderr.startswith("digits: no server is up; to go on, start it by `digits up`")
 
 

@@ -7,6 +7,7 @@ import pytest
 from flows.operations import supervisor
 from flows.operations.daemons import Daemon, alive
 from flows.operations.supervisor import Supervised, call_webhook, supervise
+from tasks.errors import FetchError
 from tests.flows.operating import eventually, webhook
 
 
@@ -74,10 +75,14 @@ def test_a_long_log_is_put_aside_while_it_is_written_to(tmp_path: Path, monkeypa
     kept.daemon.end()
 
 
-def test_the_webhook_is_told_and_one_that_is_gone_is_no_error() -> None:
+def test_the_webhook_is_told_and_one_that_is_gone_or_refuses_is_named_by_its_host_alone() -> None:
     with webhook() as (address, messages):
+        assert call_webhook(address, "the worker has died") == 204
+        with pytest.raises(
+            FetchError, match=r"^127\.0\.0\.1: the webhook refuses the message; received 501 Not Implemented; "
+        ):
+            call_webhook(address, "refuse this")
+    assert messages[0] == {"text": "digitflow: the worker has died", "event": "digitflow.supervisor"}
+    with pytest.raises(FetchError, match=r"^127\.0\.0\.1: the webhook does not answer; ") as caught:
         call_webhook(address, "the worker has died")
-    assert messages == [{"text": "digitflow: the worker has died", "event": "digitflow.supervisor"}]
-    call_webhook(address, "the worker has died")
-    call_webhook(None, "the worker has died")
-    assert len(messages) == 1
+    assert "hook" not in str(caught.value).replace("webhook", "")

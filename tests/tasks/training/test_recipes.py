@@ -48,7 +48,10 @@ def test_changes_are_told_in_the_form_that_makes_them_again() -> None:
         ("epochs=3.5", "epochs is out of range; expected a whole number from 1 to 1000; received '3.5'"),
         ("epochs", "epochs is out of range; expected a whole number from 1 to 1000; received ''"),
         ("learning_rate=nan", "learning_rate is out of range; expected a number from 1e-06 to 1; received 'nan'"),
-        ("epoch=3", "a recipe has no value 'epoch'; expected NAME=VALUE with one of epochs, min_shown, batch"),
+        (
+            "epoch=3",
+            "a recipe has no value 'epoch': did you mean epochs?; expected NAME=VALUE with one of epochs, min_shown",
+        ),
     ],
 )
 def test_a_wrong_change_is_told_with_what_is_right(change: str, told: str) -> None:
@@ -60,7 +63,8 @@ def test_a_wrong_change_is_told_with_what_is_right(change: str, told: str) -> No
 
 def test_an_unknown_recipe_is_told_with_those_there_are() -> None:
     with pytest.raises(
-        UsageError, match=r"there is no recipe 'fats'; expected one of .*fast.*, or the path of a \.json file"
+        UsageError,
+        match=r"there is no recipe 'fats': did you mean fast\?; expected one of .*fast.*, or the path of a \.json file",
     ):
         recipes.find("fats")
 
