@@ -33,13 +33,13 @@ def answers(api: str, auth: str | None) -> bool:
 
 
 def await_answer(
-    api: str, auth: str | None, starting: Callable[[], bool] = lambda: True, longest: float = LONGEST_START
+    api: str, auth: str | None, starting: Callable[[], bool] = lambda: True, longest: float | None = None
 ) -> bool:
-    """Wait until a server answers, for so many seconds at most; return whether it does.
+    """Wait until a server answers; return whether it does.
 
-    starting: tells whether there is any use in waiting. Raises: UsageError if it asks for another password.
+    starting: tells whether there is any use in waiting. longest: seconds; LONGEST_START for None. Raises: UsageError if it asks for another password.
     """
-    deadline = time.monotonic() + longest
+    deadline = time.monotonic() + (LONGEST_START if longest is None else longest)
     while starting() and time.monotonic() < deadline:
         if answers(api, auth):
             return True

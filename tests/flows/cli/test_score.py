@@ -82,7 +82,7 @@ def test_it_can_stand_in_a_pipe(home: Path) -> None:
         (["test.csv", "--model", "abcd"], 5, "digits: there is no artifact 'abcd'; to go on, see `digits artifacts`"),
         (
             ["test.csv", "--model", "prepared/"],
-            1,
+            5,
             "digits: 'prepared/' is too short for an id; expected at least four letters of it",
         ),
         (["cut.csv.gz"], 3, "digits: cut.csv.gz: the file is damaged or incomplete; expected a whole file"),

@@ -144,7 +144,7 @@ def lost(operated: Operated, finished: str) -> str:
 def test_a_run_started_by_the_api_completes_and_its_artifact_is_read_back(operated: Operated, finished: str) -> None:
     by_key = {page["key"]: page for page in operated.read("artifacts", flow_runs={"id": {"any_": [finished]}})}
     artifact = by_key["scores"]
-    assert set(by_key) == {"scores", "reviews"}
+    assert set(by_key) == {"scores", "reviews", "history"}
     (scores,) = re.findall(r"`scores/(\w+)` \| `package/\w+` \| outbox/first.csv", artifact["data"])
     assert (operated.home / "artifacts" / "scores" / scores / "manifest.json").exists()
     assert len((operated.home / "data" / "outbox" / "first.csv").read_text().splitlines()) == 201
