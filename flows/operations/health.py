@@ -37,7 +37,8 @@ def await_answer(
 ) -> bool:
     """Wait until a server answers; return whether it does.
 
-    starting: tells whether there is any use in waiting. longest: seconds; LONGEST_START for None. Raises: UsageError if it asks for another password.
+    starting: tells whether there is any use in waiting. longest: seconds; LONGEST_START for None.
+    Raises: UsageError if it asks for another password.
     """
     deadline = time.monotonic() + (LONGEST_START if longest is None else longest)
     while starting() and time.monotonic() < deadline:
