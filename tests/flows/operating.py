@@ -114,6 +114,22 @@ class Operated:
         path = f"/deployments/{self.deployment(name)['id']}/create_flow_run"
         return str(self.ask("POST", path, json={"state": {"type": "SCHEDULED"}, "parameters": parameters})["id"])
 
+    def score_inbox(self, **parameters: Any) -> str:
+        """Start a run of the inbox and return its id once it has begun.
+
+        One that comes while the schedule's own is at work is cancelled, and started again here.
+        """
+        for _ in range(5):
+            run = self.start("score/inbox", **parameters)
+            if self._begun(run)["type"] != "CANCELLED":
+                break
+        return run
+
+    def _begun(self, run: str) -> dict[str, Any]:
+        """Wait for a run to begin, or to be refused that, and return its state."""
+        assert eventually(lambda: self.state(run)["type"] not in ("SCHEDULED", "PENDING")), self.state(run)
+        return self.state(run)
+
     def state(self, run: str) -> dict[str, Any]:
         state: dict[str, Any] = self.ask("GET", f"/flow_runs/{run}")["state"]
         return state

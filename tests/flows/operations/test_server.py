@@ -111,7 +111,7 @@ def finished(operated: Operated) -> str:
     """A run of the inbox that has come to its end, with a good file and a bad one."""
     fill(operated.home, ["first.csv", "b2.csv"])
     (operated.home / "data" / "inbox" / "link.csv").symlink_to("/etc/passwd")
-    run = operated.start("score/inbox", quiet=0)
+    run = operated.score_inbox(quiet=0)
     state = operated.final_state(run)
     assert (state["type"], state["name"]) == ("COMPLETED", "Files refused"), (state["message"], operated.log_of(run))
     assert state["message"].startswith("Refused, and moved to failed/: 2 of 3 files: ")
@@ -125,7 +125,7 @@ def finished(operated: Operated) -> str:
 def lost(operated: Operated, finished: str) -> str:
     """A run of the inbox that was killed amid ten files, worker and all; a worker has been started again."""
     fill(operated.home, sorted(GOOD + BAD))
-    run = operated.start("score/inbox", quiet=0)
+    run = operated.score_inbox(quiet=0)
     assert eventually(lambda: len(operated.files("outbox")) >= 3)
     operated.kill("worker")
     assert operated.files("inbox")
@@ -356,7 +356,7 @@ def test_silence_is_told_once(operated: Operated, lost: str) -> None:
     operated.shorten("tell that the worker is gone", 10)
     inbox = operated.deployment("score/inbox")["id"]
     operated.ask("POST", f"/deployments/{inbox}/pause_deployment")
-    operated.final_state(operated.start("score/inbox"))
+    operated.final_state(operated.score_inbox())
     pool = {"prefect.resource.id": "prefect.work-pool.digits", "prefect.resource.name": "digits"}
     gone = {"event": "prefect.work-pool.not-ready", "resource": pool, "id": str(uuid.uuid4())}
     operated.ask("POST", "/events", json=[{**gone, "occurred": datetime.now(UTC).isoformat()}])
