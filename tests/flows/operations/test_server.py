@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from flows.operations import deployments
-from flows.operations.automations import _learning
+from flows.operations.automations import NOTICES, RUN_FAILURES, _learning
 from flows.operations.daemons import alive
 from tasks.promote import promote
 from tasks.reviewing.answers import Log
@@ -378,6 +378,16 @@ def test_up_refuses_to_keep_runs_longer_than_the_server_that_is_up(operated: Ope
     run = operated.command("up", "--port", str(operated.port), "--keep-runs", "30")
     assert (run.returncode, run.stdout) == (2, "")
     assert "the server that is up keeps runs for 90 days" in run.stderr
+
+
+def test_a_webhook_stays_until_it_is_removed_and_then_stays_away(operated: Operated) -> None:
+    held = operated.up()
+    assert "webhook     127.0.0.1; --webhook none removes it" in held.stdout, held.stderr
+    for more in (["--webhook", "none"], []):
+        up = operated.command("up", "--port", str(operated.port), *more)
+        assert "webhook     none" in up.stdout, up.stderr
+        names = {automation["name"] for automation in operated.read("automations")}
+        assert names.isdisjoint({NOTICES, RUN_FAILURES})
 
 
 def page(chromium: Any, *words: str) -> str:
