@@ -7,6 +7,7 @@ import typer
 from humanize import naturalsize
 
 from flows.cli.registry import open_store
+from flows.cli.review import Reviewer
 from tasks import settings
 from tasks.errors import StoreError
 
@@ -15,9 +16,7 @@ PackageId = Annotated[str, typer.Argument(metavar="ID", help="Read with the pack
 
 def draw(
     package_id: PackageId = "champion",
-    reviewer: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Note this name with what you say; else that of the user.")
-    ] = None,
+    reviewer: Reviewer = None,
     publish: Annotated[
         bool, typer.Option("--publish", help="Only publish what was said of drawn digits, without the page.")
     ] = False,

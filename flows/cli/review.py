@@ -14,6 +14,10 @@ from tasks.words import counted
 if TYPE_CHECKING:
     from tasks.store import Artifact
 
+Reviewer = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Note this name with each answer; else that of the user.")
+]
+
 
 def review(
     scores: Annotated[
@@ -23,9 +27,7 @@ def review(
         bool,
         typer.Option("--labels", help="Review labels that look wrong to the champion, or to a package named instead."),
     ] = False,
-    reviewer: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Note this name with each answer; else that of the user.")
-    ] = None,
+    reviewer: Reviewer = None,
     second: Annotated[
         str, typer.Option(metavar="SHARE", help="Read such a share of what others have read a second time: 10%.")
     ] = "0%",
