@@ -62,9 +62,15 @@ class Operated:
             timeout=2 * PATIENCE,
         )
 
-    def up(self) -> subprocess.CompletedProcess[str]:
-        """Call `digits up` as the first time, but for what it keeps by itself."""
-        return self.command("up", "--port", str(self.port))
+    def up(self, *options: str) -> subprocess.CompletedProcess[str]:
+        """Call `digits up`; what the options do not say it keeps. The inbox is then scored only when a test says so."""
+        run = self.command("up", "--port", str(self.port), *options)
+        if run.returncode == 0:
+            deployment = self.deployment("score/inbox")
+            for schedule in deployment["schedules"]:
+                path = f"/deployments/{deployment['id']}/schedules/{schedule['id']}"
+                self.ask("PATCH", path, json={"active": False})
+        return run
 
     def daemon(self, name: str) -> Daemon:
         return Daemon(self.home / ".prefect" / "operations", name)
@@ -119,16 +125,15 @@ class Operated:
 
         One that comes while the schedule's own is at work is cancelled, and started again here.
         """
-        for _ in range(5):
-            run = self.start("score/inbox", **parameters)
-            if self._begun(run)["type"] != "CANCELLED":
-                break
-        return run
+        runs: list[str] = []
 
-    def _begun(self, run: str) -> dict[str, Any]:
-        """Wait for a run to begin, or to be refused that, and return its state."""
-        assert eventually(lambda: self.state(run)["type"] not in ("SCHEDULED", "PENDING")), self.state(run)
-        return self.state(run)
+        def began() -> bool:
+            runs.append(self.start("score/inbox", **parameters))
+            assert eventually(lambda: self.state(runs[-1])["type"] not in ("SCHEDULED", "PENDING"))
+            return self.state(runs[-1])["type"] != "CANCELLED"
+
+        assert eventually(began)
+        return runs[-1]
 
     def state(self, run: str) -> dict[str, Any]:
         state: dict[str, Any] = self.ask("GET", f"/flow_runs/{run}")["state"]

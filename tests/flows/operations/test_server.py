@@ -51,8 +51,7 @@ def operated(chain: Chain, database: Path, tmp_path_factory: pytest.TempPathFact
     with webhook() as (address, messages):
         operated = Operated(home, free_port(), address, messages)
         try:
-            options = ("--webhook", address, "--lost-after", str(LOST_AFTER))
-            run = operated.command("up", "--port", str(operated.port), *options)
+            run = operated.up("--webhook", address, "--lost-after", str(LOST_AFTER))
             assert run.returncode == 0, run.stderr
             check_summary(run.stdout, operated)
             yield operated
