@@ -87,7 +87,22 @@ def compiled(recipe: Recipe, steps: int) -> "keras.Model":
         # The loss differs between recipes; the cross-entropy can be compared among them.
         metrics=["accuracy", keras.metrics.CategoricalCrossentropy(name="cross_entropy")],
     )
+    _make_variables(model)
     return model
+
+
+def _make_variables(model: "keras.Model") -> None:
+    """Have a compiled model make all its variables now.
+
+    Those that the step of a fit makes when it is first traced have TensorFlow trace it twice, a second or so each.
+    """
+    import tensorflow as tf
+
+    model.optimizer.build(model.trainable_variables)
+    answer = tf.zeros((1, digits.CLASSES))
+    model.compute_loss(y=answer, y_pred=answer)
+    model.compute_metrics(None, answer, answer)
+    model.reset_metrics()
 
 
 def _optimizer(recipe: Recipe, steps: int) -> "keras.Optimizer":

@@ -38,3 +38,17 @@ def test_without_augmentation_every_image_is_shown_as_it_is_once_an_epoch() -> N
     batches = list(learning.training_batches(recipes.find("lenet", ["batch=10"]), some, range(4, 5)))
     shown = np.concatenate([images.numpy() for images, _ in batches])[..., 0].astype(np.uint8)
     assert {image.tobytes() for image in shown} == {image.tobytes() for image in some.images}
+
+
+def test_a_compiled_network_has_all_its_variables_so_that_its_step_is_traced_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import keras
+
+    recipe = recipes.find("mlp-relu", ["batch=10"])
+    model, real, traced = learning.compiled(recipe, steps=2), keras.Model.train_step, []
+    monkeypatch.setattr(keras.Model, "train_step", lambda *arguments: traced.append(1) or real(*arguments))
+    model.fit(
+        learning.training_batches(recipe, making.digits(20), range(1)), steps_per_epoch=2, shuffle=False, verbose=0
+    )
+    assert len(traced) == 1
