@@ -20,6 +20,11 @@ from tasks.settings import Settings  # noqa: E402
 from tasks.store import Artifact, Store  # noqa: E402
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what waits for a real server's clock, so that the other tests have the processors meanwhile."""
+    items.sort(key=lambda item: item.get_closest_marker("operations") is None)
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """An empty store."""
@@ -59,16 +64,18 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """A folder of one's own: of pytest-xdist's processes the first makes it, and the others take a copy."""
-    own = factory.mktemp(name) / name
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        make(own)
-        return own
-    shared = factory.getbasetemp().parent / name
+    own, shared = factory.mktemp(name) / name, shared_folder(factory) / f"{name}-of-all"
     with FileLock(f"{shared}.lock"):
         if not shared.exists():
             make(shared)
         shutil.copytree(shared, own)
     return own
+
+
+def shared_folder(factory: pytest.TempPathFactory) -> Path:
+    """The folder of this call of pytest, which all processes of pytest-xdist have in common."""
+    own = factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 def made_chain(home: Path) -> Chain:

@@ -1,19 +1,24 @@
 """One Prefect server for all tests of flows, with a database of its own, and a home to score in."""
 
+import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from unittest.mock import patch
+from typing import Any
 
+import psutil
 import pytest
+from filelock import FileLock
 
+from flows.operations.health import await_answer
 from tasks.promote import promote
 from tests import making
 from tests.command import environment
-from tests.conftest import Chain, made_once
+from tests.conftest import Chain, made_once, shared_folder
+from tests.flows.operating import free_port
 
 
 @pytest.fixture(scope="session")
@@ -23,26 +28,64 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(folder: Path) -> None:
         folder.mkdir()
         command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y"]
-        variables = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect-test.db'}"}
+        variables = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.db'}"}
         subprocess.run(command, env=environment(folder) | variables, check=True, capture_output=True)
 
-    return made_once(tmp_path_factory, "database", make) / "prefect-test.db"
+    return made_once(tmp_path_factory, "database", make) / "prefect.db"
 
 
 @pytest.fixture(scope="session")
-def prefect_server(database: Path) -> Iterator[str]:
-    """The API address of a real server, with a temporary database."""
-    from prefect.settings import PREFECT_API_URL
-    from prefect.testing import utilities
+def prefect_server(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API address of a real server. Tests of other processes have their runs there, too."""
+    from prefect.context import _temporary_global_settings_context, get_settings_context
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+    from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    folder = Path(tempfile.mkdtemp())
-    shutil.copy(database, folder)
-    # Where the harness would make a database; it removes the folder itself.
     with (
-        patch.object(utilities, "mkdtemp", return_value=str(folder)),
-        utilities.prefect_test_harness(server_startup_timeout=120),
+        standing_server(shared_folder(tmp_path_factory), database) as api,
+        temporary_settings({PREFECT_API_URL: api}),
+        _temporary_global_settings_context(get_settings_context()),  # for threads that have begun
     ):
-        yield str(PREFECT_API_URL.value())
+        yield api
+        APILogWorker.instance().drain()
+        EventsWorker.drain_all()
+
+
+@contextmanager
+def standing_server(folder: Path, database: Path) -> Iterator[str]:
+    """Have a server for all that name the same folder: the first starts it, the last ends it."""
+    note, lock = folder / "server.json", FileLock(folder / "server.lock")
+    with lock:
+        server = json.loads(note.read_text()) if note.exists() else started(folder, database)
+        note.write_text(json.dumps(server | {"users": server["users"] + 1}))
+    yield server["api"]
+    with lock:
+        server = json.loads(note.read_text())
+        note.write_text(json.dumps(server | {"users": server["users"] - 1}))
+        if server["users"] == 1:
+            note.unlink()
+            process = psutil.Process(server["pid"])
+            process.terminate()
+            process.wait(timeout=60)
+
+
+def started(folder: Path, database: Path) -> dict[str, Any]:
+    """Start a server with a database of its own, and wait until it answers."""
+    port = free_port()
+    shutil.copyfile(database, folder / "server.db")
+    variables = {
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'server.db'}",
+        "PREFECT_UI_ENABLED": "0",
+        "PREFECT_SERVER_API_HOST": "127.0.0.1",
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port}",
+    }
+    command = [sys.executable, "-m", "flows.operations.prefect_server"]
+    process = subprocess.Popen(command, env=environment(folder) | variables, start_new_session=True)
+    api = f"http://127.0.0.1:{port}/api"
+    assert await_answer(api, None, starting=lambda: process.poll() is None)
+    return {"api": api, "pid": process.pid, "users": 0}
 
 
 @pytest.fixture

@@ -71,7 +71,8 @@ def test_a_run_that_gets_on_is_heard_of_by_what_would_end_it(
 ) -> None:
     monkeypatch.setattr(_ProgressArtifact, "emitted", -PROGRESS_EVENT_EVERY)
     twice(tmp_path, 11, 1)
-    wanted = {"filter": {"event": {"name": [PROGRESS]}}}
+    ours = {"prefect.resource.role": ["flow"], "prefect.resource.name": ["twice"]}
+    wanted = {"filter": {"event": {"name": [PROGRESS]}, "related": {"labels": ours}}}
     with get_client(sync_client=True) as client:
         assert eventually(lambda: client.request("POST", "/events/filter", json=wanted).json()["events"])
         event = client.request("POST", "/events/filter", json=wanted).json()["events"][0]

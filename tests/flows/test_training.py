@@ -2,6 +2,8 @@
 
 import asyncio
 import html
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,20 +28,24 @@ STAGES = ["ingest", "validate", "prepare", "fit", "evaluate", "package", "promot
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    from prefect import tags
+
     monkeypatch.setenv("DIGITS_HOME", str(tmp_path))
-    return tmp_path
+    with tags(tmp_path.name):
+        yield tmp_path
 
 
 def task_runs(home: Path) -> list[tuple[str, str, int]]:
-    """Return stage, state and number of tries of the newest flow run's tasks, in the order of their end."""
+    """Return stage, state and number of tries of the tasks of this home's newest run, in the order of their end."""
     from prefect.client.orchestration import get_client
-    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowRunFilterTags
     from prefect.client.schemas.sorting import FlowRunSort, TaskRunSort
 
     async def read() -> list[tuple[str, str, int]]:
         async with get_client() as client:
-            (newest,) = await client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
+            of_home = FlowRunFilter(tags=FlowRunFilterTags(all_=[home.name]))
+            (newest,) = await client.read_flow_runs(flow_run_filter=of_home, sort=FlowRunSort.START_TIME_DESC, limit=1)
             only = FlowRunFilter(id=FlowRunFilterId(any_=[newest.id]))
             runs = await client.read_task_runs(flow_run_filter=only, limit=20, sort=TaskRunSort.END_TIME_DESC)
             return [(run.name.rpartition("-")[0], run.state_name, run.run_count) for run in reversed(runs)]
@@ -76,7 +82,9 @@ def test_a_zip_becomes_a_submission_and_the_same_run_again_does_nothing_twice(ho
     assert len(registry.history(store)) == 1
 
 
-def test_a_run_ends_with_a_cascade_or_why_there_is_none(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_ends_with_a_cascade_or_why_there_is_none(
+    home: Path, chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from dataclasses import replace
 
     from flows.cli.summary import train_summary
@@ -84,8 +92,10 @@ def test_a_run_ends_with_a_cascade_or_why_there_is_none(home: Path, monkeypatch:
     from tasks.judging.cascade import Cascade
     from tasks.models.packaged import PackageMetrics
 
+    shutil.copytree(chain.store.root, home / "artifacts")  # with the very model that is asked for
     monkeypatch.setattr(recipes, "FIRST", replace(recipes.FIRST, epochs=5, min_shown=0))
     trained = train(data="sample", changes=["epochs=2", "min_shown=0"])
+    assert trained.model.name == chain.model.name
     model, prepared, first = trained.package.manifest().inputs
     assert (model, prepared) == (trained.model.name, trained.prepared.name)
     store = Store(home / "artifacts")
@@ -94,7 +104,8 @@ def test_a_run_ends_with_a_cascade_or_why_there_is_none(home: Path, monkeypatch:
     assert isinstance(cascade, Cascade)
     for page in (train_summary("sample", trained), (trained.report.path / "report.html").read_text()):
         assert html.unescape(page).count(str(cascade)) == 1
-    assert registry.package_summaries(store)[0].cascade == cascade
+    summaries = {summary.package.name: summary for summary in registry.package_summaries(store)}
+    assert summaries[trained.package.name].cascade == cascade
 
     without = train(data="sample", changes=["epochs=2", "min_shown=0"], cascade=False)
     assert without.model == trained.model
@@ -187,8 +198,6 @@ def test_an_ensemble_is_fitted_member_by_member_and_refitted_for_the_submission(
         train_summary("d.zip", made)
     )
     # A kill costs at most one member: what is missing is made again, the rest is found.
-    import shutil
-
     shutil.rmtree(models[4].path)
     shutil.rmtree(models[5].path)
     assert train(**asked, refit=True).model == made.model
