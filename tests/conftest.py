@@ -1,5 +1,6 @@
 """What all tests share: a home of their own, so that nothing is read from or written to the user's."""
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -12,6 +13,7 @@ from filelock import FileLock
 
 # Before any library is imported: each looks at its variables once.
 _HOME = Path(tempfile.mkdtemp(prefix="digitflow-tests-"))
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 os.environ["DIGITS_HOME"] = str(_HOME)
 for _name in [name for name in os.environ if name.startswith("PREFECT_")]:
     del os.environ[_name]
