@@ -34,6 +34,13 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_once(tmp_path_factory, "database", make) / "prefect.db"
 
 
+def give_database(home: Path, database: Path) -> Path:
+    """Put the empty database where Prefect looks for it in this home; return the home."""
+    (home / ".prefect").mkdir()
+    shutil.copyfile(database, home / ".prefect" / "prefect.db")
+    return home
+
+
 @pytest.fixture(scope="session")
 def prefect_server(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The API address of a real server. Tests of other processes have their runs there, too."""

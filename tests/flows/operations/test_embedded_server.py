@@ -13,6 +13,7 @@ import pytest
 from flows.operations import embedded_server
 from flows.operations.embedded_server import running_server
 from tasks.errors import StoreError
+from tests.flows.conftest import give_database
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
@@ -61,9 +62,11 @@ with running_server():
 """
 
 
-def test_a_server_of_its_own_answers_workers_and_no_page_from_elsewhere_and_ends_with_it(tmp_path: Path) -> None:
+def test_a_server_of_its_own_answers_workers_and_no_page_from_elsewhere_and_ends_with_it(
+    tmp_path: Path, database: Path
+) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_URL")}
-    environment |= {"DIGITS_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    environment |= {"DIGITS_HOME": str(give_database(tmp_path, database)), "PYTHONPATH": str(ROOT)}
     run = subprocess.run([sys.executable, "-c", OWN], capture_output=True, text=True, env=environment, timeout=200)
     assert run.returncode == 0, run.stderr
     api, handed, called_by_name, rebound = run.stdout.split()

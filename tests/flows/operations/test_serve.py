@@ -11,12 +11,14 @@ import pytest
 
 from flows.operations.daemons import Daemon, alive
 from tests.command import PROGRAM, environment
+from tests.flows.conftest import give_database
 from tests.flows.operating import PATIENCE, eventually, free_port
 
 pytestmark = pytest.mark.operations
 
 
-def test_the_deployments_are_served_until_ctrl_c(tmp_path: Path) -> None:
+def test_the_deployments_are_served_until_ctrl_c(tmp_path: Path, database: Path) -> None:
+    give_database(tmp_path, database)
     port = free_port()
     api = f"http://127.0.0.1:{port}/api"
     command = [sys.executable, "-c", PROGRAM, "serve", "--port", str(port)]

@@ -29,6 +29,7 @@ from tasks.store import Store
 from tests import making
 from tests.conftest import Chain
 from tests.flows.browsing import browser
+from tests.flows.conftest import give_database
 from tests.flows.operating import AUTH, LOST_AFTER, PATIENCE, Operated, eventually, free_port, webhook
 from tests.tasks.reviewing.scored import scored
 
@@ -41,9 +42,7 @@ BAD = ["b2.csv", "b5.csv", "b8.csv"]
 @pytest.fixture(scope="module")
 def operated(chain: Chain, database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
     """A home with a champion, where all is up; at the end all of it is down, and has left nothing that it must not."""
-    home = tmp_path_factory.mktemp("operated")
-    (home / ".prefect").mkdir()
-    shutil.copyfile(database, home / ".prefect" / "prefect.db")
+    home = give_database(tmp_path_factory.mktemp("operated"), database)
     promote(chain.store, chain.package, chain.prepared)
     for name in (chain.package.name, chain.prepared.name):
         shutil.copytree(chain.store.root / name, home / "artifacts" / name)
