@@ -6,20 +6,14 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tasks import registry, settings
-from tasks.data.metrics import PreparedMetrics
 from tasks.errors import DataError
-from tasks.reviewing import items
-from tasks.reviewing.answers import Log
-from tasks.reviewing.publishing import publish
 from tasks.store import Store, damage, lineage
 from tasks.training import recipes
 from tests import making
 from tests.conftest import Chain
-from tests.tasks.reviewing.scored import scored
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -111,31 +105,6 @@ def test_a_run_ends_with_a_cascade_or_why_there_is_none(
     assert without.model == trained.model
     assert without.package.manifest().inputs == [model, prepared]
     assert "cascade     no first reader: none was fitted\n" in train_summary("sample", without)
-
-
-def test_the_next_model_learns_from_what_people_say(home: Path) -> None:
-    from flows.training import train
-
-    archive = making.write_kaggle_zip(home / "d.zip", making.digits(400), making.digits(30, start=400))
-    first = train(data=str(archive), recipe="mlp-relu", changes=QUICK)
-    store, new = Store(settings.load().artifacts), making.digits(60, start=500)
-    scores = scored(store, new, new.known_labels, np.linspace(0, 0.9, 60))
-    log = Log(home / "reviews", scores)
-    log.add({row: (str(row + 1), str(label)) for row, label in enumerate(new.known_labels)}, "ann")  # type: ignore[misc]
-    review = publish(store, scores, items.read(scores), log)
-
-    second = train(data=str(archive), recipe="mlp-relu", changes=QUICK, corrections="all")
-    assert review.name in lineage(store, second.package)
-    counts = second.prepared.measured(PreparedMetrics)
-    assert counts.train == first.prepared.measured(PreparedMetrics).train + counts.added
-    assert (counts.added + counts.field, counts.added > 30) == (60, True)
-    field = f"of {counts.field} images that people have read and nobody learns from it reads "
-    assert field in registry.reasons(second.decision)[-1]
-    page = (second.report.path / "report.html").read_text()
-    assert field in page
-    assert f"--corrections {review.id}" in page
-    again = train(data=str(archive), recipe="mlp-relu", changes=QUICK, corrections=review.id)
-    assert again.package == second.package
 
 
 def test_bad_data_end_the_run_at_once_and_leave_nothing_half_done(home: Path) -> None:
