@@ -62,7 +62,8 @@ class Log:
     """The answers to the rows of scores, in the file `reviews/<id of the scores>.jsonl`.
 
     readings: by row the answer of each reviewer that holds, `skip` among them, in the order in which they came.
-    unreadable: lines that are no answers, as a crash or another version leaves them.
+    rows: of every line that was read, in their order. unreadable: lines that are no answers, as a crash or another
+    version leaves them.
     """
 
     def __init__(self, folder: Path, scores: Artifact) -> None:
@@ -115,6 +116,7 @@ class Log:
 
     def _begin(self) -> None:
         self.readings: dict[int, dict[str, Entry]] = {}
+        self.rows: list[int] = []
         self.unreadable = 0
         self._end = 0
 
@@ -134,6 +136,7 @@ class Log:
                 self.unreadable += 1
 
     def _take(self, entry: Entry) -> None:
+        self.rows.append(entry.row)
         by_name = self.readings.setdefault(entry.row, {})
         by_name.pop(entry.reviewer, None)  # a second answer of the same person comes last
         if entry.answer != TAKEN_BACK:

@@ -58,6 +58,15 @@ class Desk:
         self._labels = Counter(self.items.labels[self._order].tolist())
         self._index = {row: index for index, row in enumerate(items.rows.tolist())}
         self._of_tabs: Leases = {}
+        self._count_anew()
+
+    def _count_anew(self) -> None:
+        """Begin to count: of the log's lines so many; of what this person has read, by index, whether they changed it;
+        and what is not to be read any more.
+        """
+        self._counted = 0
+        self._own: dict[int, bool] = {}
+        self._closed: set[int] = set()
 
     def next(self, tab: str, count: int) -> list[int]:
         """Hand out up to so many items, as indices, in their order. tab: who asks."""
@@ -65,14 +74,18 @@ class Desk:
         return self._lease(tab, self._order.tolist(), count)
 
     def wall(self, tab: str, label: int | None) -> tuple[int | None, list[int]]:
-        """Hand out a wall: the label, the one with most images left where none is named, and its surest items."""
+        """Hand out a wall: the label, the one with most images left where none is named, and its surest items.
+
+        Those for an audit are strewn in among them, surest or not: half a wall is a fair sample, too.
+        """
         self.log.refresh()
         left = self.progress().open
         if label is None and left:
             label = max(left, key=lambda digit: left[digit])
-        same = self._order[self.items.labels[self._order] == (UNREAD if label is None else label)]
-        surest = same[np.argsort(-self.items.confidence[same], kind="stable")]
-        return label, [] if label is None else self._lease(tab, surest.tolist(), WALL)
+        if label is None:
+            return None, []
+        surest = self._order[self.items.labels[self._order] == label][::-1]
+        return label, self._lease(tab, surest.tolist(), WALL)
 
     def answer(self, answers: Mapping[int, Answer]) -> None:
         """Save answers, by index, given together. Raises: UsageError for an unknown item or answer, StoreError."""
@@ -92,19 +105,22 @@ class Desk:
         return [self._index[entry.row] for entry in last]
 
     def progress(self) -> Progress:
-        """Count what is left and done."""
-        read = [
-            (index, by_name)
-            for row, by_name in self.log.readings.items()
-            if (index := self._index.get(row)) is not None
-        ]
-        own = [(index, by_name[self.reviewer].answer) for index, by_name in read if self.reviewer in by_name]
-        changed = sum(answer not in (str(self.items.labels[index]), SKIPPED) for index, answer in own)
-        closed = [index for index, _ in read if index in self._ordered and not self._is_open(index)]
+        """Count what is left and done; looked at is only what was answered since the last time."""
+        if self._counted > len(self.log.rows):  # another file of this name
+            self._count_anew()
+        for row in set(self.log.rows[self._counted :]) & self._index.keys():
+            index, by_name = self._index[row], self.log.readings.get(row, {})
+            self._own.pop(index, None)
+            if self.reviewer in by_name:
+                self._own[index] = by_name[self.reviewer].answer not in (str(self.items.labels[index]), SKIPPED)
+            self._closed.discard(index)
+            if index in self._ordered and not self._is_open(index):
+                self._closed.add(index)
+        self._counted = len(self.log.rows)
         # Counted from all, which is done once: of 40,000 images few are read as yet.
-        left = self._labels - Counter(self.items.labels[closed].tolist())
+        left = self._labels - Counter(self.items.labels[list(self._closed)].tolist())
         open_labels = {label: count for label, count in sorted(left.items()) if label != UNREAD}
-        return Progress(left.total(), len(own), changed, open_labels)
+        return Progress(left.total(), len(self._own), sum(self._own.values()), open_labels)
 
     def id(self, index: int) -> str:
         """Return what people call an item: the number of its row, or the name of its file."""
@@ -114,6 +130,7 @@ class Desk:
         """Return the desk of somebody else, with the same images."""
         desk = copy.copy(self)
         desk.reviewer, desk._of_tabs = reviewer, {}
+        desk._count_anew()
         return desk
 
     def _lease(self, tab: str, indices: Sequence[int], count: int) -> list[int]:

@@ -92,11 +92,26 @@ def test_a_wall_has_the_same_answer_the_surest_first(scores: Artifact, tmp_path:
     assert wall
 
 
+def test_on_a_wall_those_for_an_audit_stand_by_chance_so_that_half_a_wall_is_a_fair_sample(
+    store: Store, tmp_path: Path
+) -> None:
+    desk = at_desk(scored(store, DIGITS, np.full(200, 3), CONFIDENCE, below=0.75), tmp_path, audit=50)
+    audited = [index for index in desk.wall("a", 3)[1] if not desk.items.review[index]]
+    assert len(audited) > 20
+    assert abs(np.corrcoef(np.arange(len(audited)), CONFIDENCE[audited])[0, 1]) < 0.4
+
+
 def test_progress_tells_what_was_changed(scores: Artifact, tmp_path: Path) -> None:
     desk = at_desk(scores, tmp_path)
     first, second, third = desk.next("a", 3)
     desk.answer({first: str(desk.items.labels[first]), second: "none", third: "skip"})  # type: ignore[dict-item]
-    assert (desk.progress().read, desk.progress().changed) == (3, 1)
+    before = desk.progress()
+    assert (before.read, before.changed) == (3, 1)
+    desk.take_back()
+    assert (desk.progress().read, desk.progress().left) == (0, before.left + 3)
+    desk.log.path.unlink()  # then there is another file of this name
+    desk.answer({first: "none"})
+    assert (desk.progress().read, desk.progress().changed, desk.progress().left) == (1, 1, before.left + 2)
 
 
 @pytest.mark.parametrize("answers", [{100_000: "7"}, {-1: "7"}, {0: "10"}, {0: "back"}])
