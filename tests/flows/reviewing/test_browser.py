@@ -38,6 +38,7 @@ TRUTH = _SAMPLE.known_labels
 # The champion has learned from the digits of the sample; of these, a pixel to the right, it knows none.
 DIGITS = Digits(_SAMPLE.ids, np.roll(_SAMPLE.images, 1, axis=2), TRUTH)
 ENTER = "\ue007"
+ESCAPE = "\ue00c"
 RIGHT = "\ue014"
 
 
@@ -178,13 +179,11 @@ def test_a_narrow_page_shows_what_came_in_and_has_no_need_to_scroll_sideways(tmp
         original = chromium.find_element("id", "original")
         assert eventually(original.is_displayed)
         assert chromium.execute_script("return arguments[0].naturalWidth", original) == 480
-        for key in ("v", "?"):
+        for key, shown in (("v", "walled"), ("?", "$('help').open"), (ESCAPE, "!$('help').open"), ("v", "!walled")):
             assert chromium.execute_script("return document.documentElement.scrollWidth") == 390
             person.type(key)
+            assert eventually(lambda shown=shown: chromium.execute_script(f"return {shown} && !busy"))
         # A finger on the pad answers as a key does.
-        person.type("\ue00c")
-        person.type("v")
-        assert eventually(lambda: not chromium.execute_script("return walled || busy"))
         chromium.find_element("css selector", "#pad [data-key='7']").click()
         assert eventually(lambda: person.lines() and person.read("name") == "2")
         assert person.lines()[0]["answer"] == "7"
