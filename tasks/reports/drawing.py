@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter
 
 # matplotlib knows no "currentColor": this stands for it until the SVG is written. Not black, which SVG leaves out.
 INK = "#0a0b0c"
@@ -32,6 +33,13 @@ def plain(axes: "Axes", title: str, along: str) -> None:
     axes.tick_params(which="both", length=0, colors=INK, labelsize=11)
     axes.grid(color=INK, alpha=FAINT)
     axes.spines[:].set_visible(False)
+
+
+def percent_ticks(of_errors: bool = False) -> "FuncFormatter":
+    """Return the labels of an axis of shares; with `of_errors` each share of errors is called by its accuracy."""
+    from matplotlib.ticker import FuncFormatter
+
+    return FuncFormatter(lambda share, _: f"{100 * (1 - share if of_errors else share):.4g}\u00a0%")
 
 
 def name_below(axes: "Axes") -> None:

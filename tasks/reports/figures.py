@@ -16,12 +16,11 @@ import numpy as np
 
 from tasks.data.digits import CLASSES
 from tasks.judging.calibration import Calibration, Reliability
-from tasks.reports.drawing import BLUE, INK, ORANGE, name_below, new_figure, plain, svg
+from tasks.reports.drawing import BLUE, INK, ORANGE, name_below, new_figure, percent_ticks, plain, svg
 from tasks.words import counted, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.ticker import FuncFormatter
 
 # For many things in one chart; grey and ink stand for yellow and black, which one of the grounds would swallow.
 # There is one marker less than colours, so that only the 57th thing looks like the first.
@@ -209,7 +208,7 @@ def review(calibration: Calibration) -> str:
     axes.plot(reviewed[shown], errors[shown], color=BLUE, label="on validation")
     axes.plot(reviewed[shown], bound, color=ORANGE, linestyle="--", label="at least (95\u00a0%)")
     _accuracy_axis(axes, float(bound.max()), float(errors[shown].min()))
-    axes.xaxis.set_major_formatter(_percent_ticks())
+    axes.xaxis.set_major_formatter(percent_ticks())
     plain(axes, "Accuracy", "share reviewed, the least sure first")
     axes.legend(frameon=False, labelcolor=INK, fontsize=11, loc="lower right")
     return svg(figure, f"Accuracy of the rest against the share reviewed: {percent(1 - errors[0])} without a review")
@@ -248,13 +247,6 @@ def _height(recipes: Sequence[Series]) -> int:
     return 300 + 20 * -(-len(recipes) // 2)
 
 
-def _percent_ticks(of_errors: bool = False) -> "FuncFormatter":
-    """Return the labels of an axis of shares; with `of_errors` each share of errors is called by its accuracy."""
-    from matplotlib.ticker import FuncFormatter
-
-    return FuncFormatter(lambda share, _: f"{100 * (1 - share if of_errors else share):.4g}\u00a0%")
-
-
 def _epoch_axis(axes: "Axes", epochs: Sequence[int]) -> None:
     from matplotlib.ticker import MaxNLocator
 
@@ -267,7 +259,7 @@ def _measure_axis(axes: "Axes", measure: str, values: Sequence[float]) -> None:
 
     if measure == "accuracy":
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
-        axes.yaxis.set_major_formatter(_percent_ticks())
+        axes.yaxis.set_major_formatter(percent_ticks())
     elif any(value > 0 for value in values):
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -281,7 +273,7 @@ def _share_axis(axes: "Axes", most: float, least: float) -> None:
     axes.set_xscale("log")
     axes.set_xlim(min(1.25 * most, 1), least / 1.25)
     axes.xaxis.set_major_locator(LogLocator(subs=(1,), numticks=20))
-    axes.xaxis.set_major_formatter(_percent_ticks(of_errors=True))
+    axes.xaxis.set_major_formatter(percent_ticks(of_errors=True))
 
 
 def _accuracy_axis(axes: "Axes", most: float, least: float) -> None:
@@ -295,7 +287,7 @@ def _accuracy_axis(axes: "Axes", most: float, least: float) -> None:
     axes.set_ylim(min(1.25 * most, 1), least / 1.25)
     subs = (1, 1.5, 2, 3, 5, 7) if most < 30 * least else (1, 2, 5)
     axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
-    axes.yaxis.set_major_formatter(_percent_ticks(of_errors=True))
+    axes.yaxis.set_major_formatter(percent_ticks(of_errors=True))
 
 
 def _log_axis(axes: "Axes", values: np.ndarray) -> None:

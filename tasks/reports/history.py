@@ -9,7 +9,7 @@ import numpy as np
 from tasks.judging.change import FIRST_PERIOD
 from tasks.judging.statistics import measure_accuracy
 from tasks.reports import html
-from tasks.reports.drawing import BLUE, INK, ORANGE, new_figure, plain, svg
+from tasks.reports.drawing import BLUE, INK, ORANGE, new_figure, percent_ticks, plain, svg
 from tasks.store.provenance import commit, versions
 from tasks.words import counted, duration, percent
 
@@ -235,7 +235,7 @@ def _chart(
     measure: its moving average and band. intervals: of each value.
     """
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
-    from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     figure = new_figure(width=440, height=230)
     axes = figure.add_subplot()
@@ -258,9 +258,9 @@ def _chart(
     locator = AutoDateLocator(minticks=3, maxticks=6)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=len(days) > 1))
-    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=unit in ("rows", "seconds")))
     if unit == "share":
-        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        axes.yaxis.set_major_formatter(percent_ticks())
     elif unit != "deviations":
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axes.set_ylim(bottom=0)

@@ -215,7 +215,8 @@ def findings(metrics: ReviewMetrics) -> list[str]:
     """Return what a review came to, in sentences."""
     names = ", ".join(f"{name} ({answers:,})" for name, answers in metrics.reviewers.items())
     wanted = metrics.read - (metrics.audited.images if metrics.audited else 0)
-    sentences = [f"Of {metrics.to_review:,} answers to look at {wanted:,} were decided on, by {names}."]
+    to_review, were = counted(metrics.to_review, "answer"), "was" if wanted == 1 else "were"
+    sentences = [f"Of {to_review} to look at {wanted:,} {were} decided on, by {names}."]
     if metrics.no_digit:
         sentences.append(f"No digit, and without an answer now: {counted(metrics.no_digit, 'image')}.")
     if metrics.undecided:

@@ -128,7 +128,7 @@ function figureOf(ink) {
 function withoutBorder(totals, contacts, width, height) {
   const total = totals.map((sum, i) => (contacts[i] > 1.2 * (width + height) ? 0 : sum));
   const inner = total.map((sum, i) => (contacts[i] > 0.25 * Math.min(width, height) ? 0 : sum));
-  const figure = inner.map((sum) => sum > Math.max(...inner) / 8);
+  const most = Math.max(...inner), figure = inner.map((sum) => sum > most / 8);
   return figure.some((is, i) => is && contacts[i]) || !figure.includes(true) ? total : inner;
 }
 
