@@ -44,8 +44,10 @@ def percent_ticks(of_errors: bool = False) -> "FuncFormatter":
 
 def name_below(axes: "Axes") -> None:
     """Put the names of the many things in a chart, each with its look, in two columns below it."""
+    looks, names = axes.get_legend_handles_labels()
     axes.figure.legend(
-        *axes.get_legend_handles_labels(),
+        looks,
+        [name.replace("$", r"\$") for name in names],  # else what stands between two is taken for a formula
         loc="outside lower left",
         ncols=2,
         frameon=False,

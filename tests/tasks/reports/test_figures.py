@@ -130,6 +130,11 @@ def test_costs_has_a_dot_a_seed_and_a_name_a_recipe(count: int) -> None:
     assert [text for text in texts(svg) if text.startswith("recipe-")] == [f"recipe-{place}" for place in range(count)]
 
 
+def test_a_name_with_dollars_is_no_formula() -> None:
+    svg = figures.costs([Series(r"5 $ & $\frac$", [10], [0.95])], images=1000)
+    assert r">5 $ &amp; $\frac$</text>" in svg
+
+
 def test_progress_has_a_line_and_a_name_a_recipe() -> None:
     svg = figures.progress(recipes(8), images=8400, along="CPU seconds")
     assert markers(svg) == 8 * 3 + 8, "in the chart and in its legend"
