@@ -1,15 +1,18 @@
 """The commands `draw` and `export-page`: a page on which a digit is drawn and read."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from humanize import naturalsize
 
 from flows.cli.registry import open_store
-from flows.cli.review import Reviewer
+from flows.cli.review import Reviewer, tell_server
 from tasks import settings
 from tasks.errors import StoreError
+
+if TYPE_CHECKING:
+    from tasks.store import Artifact
 
 PackageId = Annotated[str, typer.Argument(metavar="ID", help="Read with the package of this id.")]
 
@@ -25,20 +28,26 @@ def draw(
     ] = 0,
 ) -> None:
     """Draw digits on a page of this machine, see them read, and say what they were, for the next model to learn."""
+    from tasks.reviewing import drawn
     from tasks.reviewing.answers import reviewer_name
 
-    name, store, answers = reviewer_name(reviewer), open_store(), settings.load().data / "reviews"
-    if publish:
-        from tasks.reviewing import drawn
+    name, store, config = reviewer_name(reviewer), open_store(), settings.load()
+    answers = config.data / "reviews"
 
-        print(f"published   {drawn.publish(store, answers).name}")
+    def published() -> "tuple[Artifact, list[str]]":
+        artifact = drawn.publish(store, answers)
+        return artifact, tell_server(config, artifact)
+
+    if publish:
+        artifact, findings = published()
+        print("\n".join([f"published   {artifact.name}", *findings]))
         return
     from flows.drawing import pages
     from tasks.registry import package_of
     from tasks.scoring.reader import Reader
 
     package = package_of(store, package_id)
-    page = pages.Drawing(store, Reader(package), package.name, answers, name)
+    page = pages.Drawing(published, Reader(package), package.name, answers, name)
 
     def tell(address: str) -> None:
         print(f"package     {package.name}")

@@ -77,7 +77,7 @@ def review(
         findings = publishing.findings(artifact.measured(publishing.ReviewMetrics))
         if target := reviewed_result(chosen):
             findings.append(f"In the outbox: {target.name}")
-        return artifact, findings + _tell_server(config, artifact)
+        return artifact, findings + tell_server(config, artifact)
 
     if publish:
         artifact, findings = published()
@@ -103,10 +103,7 @@ def review(
     server.serve(page, host, port, tell)
 
 
-COMMANDS = (review,)
-
-
-def _tell_server(config: settings.Settings, review: "Artifact") -> list[str]:
+def tell_server(config: settings.Settings, review: "Artifact") -> list[str]:
     """Tell the server that is up, if one is, and show what waits; return in a sentence where it cannot be told."""
     from flows.operations import server
 
@@ -123,6 +120,9 @@ def _tell_server(config: settings.Settings, review: "Artifact") -> list[str]:
     except Exception as error:  # the review is published, whatever ails the server
         return [f"The server has not heard of it, and starts no training: {error}"]
     return []
+
+
+COMMANDS = (review,)
 
 
 def _share(text: str) -> float:

@@ -19,16 +19,19 @@ from tasks.pictures.reading import EMPTY
 from tasks.reviewing import drawn
 from tasks.scoring.reader import Reader
 from tasks.scoring.shards import ODD, STRANGE
-from tasks.store import Artifact, Store
+from tasks.store import Artifact
 
 PAGE = Path(__file__).parent / "page" / "draw.html"
 
 
 @dataclass
 class Drawing:
-    """What the served page works on. answers: folder of what people say."""
+    """What the served page works on.
 
-    store: Store
+    publish: makes the artifact of what people have said, and returns what else is to be told. answers: folder of that.
+    """
+
+    publish: Callable[[], tuple[Artifact, list[str]]]
     reader: Reader
     title: str
     answers: Path
@@ -60,7 +63,8 @@ def application(drawing: Drawing) -> Starlette:
         return JSONResponse({"kept": len(drawn.read(drawing.answers))})
 
     def publish(body: dict[str, Any]) -> Response:
-        return JSONResponse({"name": drawn.publish(drawing.store, drawing.answers).name})
+        review, findings = drawing.publish()
+        return JSONResponse({"name": review.name, "findings": findings})
 
     return server.guarded(drawing.token, {"": page}, {"read": read, "answer": answer, "publish": publish})
 

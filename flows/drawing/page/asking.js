@@ -24,6 +24,7 @@ async function say(answer, look, file) {
 }
 
 async function publish() {
-  const { name } = await request("publish", {});
-  $("said").textContent = `Published as ${name}. The next model learns from it by: digits run --corrections all`;
+  const { name, findings } = await request("publish", {});
+  const learned = "The next model learns from it by: digits run --corrections all";
+  $("said").textContent = [`Published as ${name}.`, learned, ...findings].join(" ");
 }

@@ -101,6 +101,20 @@ def test_by_keys_alone(exported: Any) -> None:
     assert person.text(exported, "answer") == ""
 
 
+def test_a_finger_draws_and_does_not_scroll(exported: Any) -> None:
+    left, top = exported.execute_script("const box = canvas.getBoundingClientRect(); return [box.left, box.top]")
+    exported.execute_script("document.body.style.height = '5000px'")
+    finger = [{"x": left + 224, "y": top + y} for y in range(400, 40, -40)]
+    kinds = ["touchStart", *["touchMove"] * (len(finger) - 1)]
+    for kind, place in zip(kinds, finger, strict=True):
+        exported.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [place]})
+    exported.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert eventually(lambda: person.text(exported, "answer"))
+    column = exported.execute_script("return Array.from(pen.getImageData(224, 0, 1, 448).data)")[::4]
+    assert [column[y] for y in (90, 200, 390)] == [0] * 3
+    assert exported.execute_script("return scrollY") == 0
+
+
 @pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (1280, "light")])
 def test_no_width_needs_to_scroll_sideways(exported: Any, width: int, theme: str) -> None:
     size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 1000}
@@ -176,4 +190,7 @@ def test_a_drawing_is_read_by_the_server_and_what_it_was_becomes_a_correction(
     (image,) = drawn.read(tmp_path / "data" / "reviews")
     assert image == reading.image.tobytes()
     assert corrections.read(reviews_of(store, name)).known_labels.tolist() == [3]
+    # What no server hears of is published all the same.
+    again = digits("draw", "--publish", home=tmp_path, server="http://127.0.0.1:9/api")
+    assert again.stdout.startswith(f"published   {name}\nThe server has not heard of it, and starts no training: ")
     assert "from digits that people drew" in digits("show", name, home=tmp_path).stdout

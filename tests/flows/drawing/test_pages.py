@@ -14,7 +14,7 @@ from tasks.judging.familiarity import KNOWN
 from tasks.models.packaged import PackageMetrics
 from tasks.reviewing import drawn
 from tasks.scoring.reader import Reader
-from tasks.store import Store
+from tasks.store import Artifact, Store
 from tests import making
 from tests.command import digits
 from tests.conftest import Chain
@@ -26,7 +26,12 @@ PICTURE = base64.b64encode(ways.as_file(ways.plain(ways.laid(ways.strokes(making
 
 @pytest.fixture
 def drawing(chain: Chain, tmp_path: Path) -> pages.Drawing:
-    return pages.Drawing(Store(tmp_path), Reader(chain.package), "<package>", tmp_path / "reviews", "ann")
+    answers = tmp_path / "reviews"
+
+    def publish() -> tuple[Artifact, list[str]]:
+        return drawn.publish(Store(tmp_path), answers), ["The server has not heard of it."]
+
+    return pages.Drawing(publish, Reader(chain.package), "<package>", answers, "ann")
 
 
 def ask(drawing: pages.Drawing, what: str, headers: dict[str, str] | None = None, **body: Any) -> Any:
@@ -41,7 +46,9 @@ def test_a_picture_is_read_and_what_it_was_is_kept(drawing: pages.Drawing) -> No
     assert ask(drawing, "answer", picture=PICTURE, answer="7").json() == {"kept": 1}
     ((image, entry),) = drawn.read(drawing.answers).items()
     assert (image, entry.answer) == (base64.b64decode(reading["pixels"]), "7")
-    assert ask(drawing, "publish").json()["name"].startswith("review/")
+    published = ask(drawing, "publish").json()
+    assert published["name"].startswith("review/")
+    assert published["findings"] == ["The server has not heard of it."]
 
 
 @pytest.mark.parametrize("headers", [{"X-Token": "wrong"}, {"Origin": "http://evil.example"}, {"Host": "evil.example"}])

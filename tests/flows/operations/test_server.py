@@ -24,6 +24,7 @@ from flows.operations import deployments
 from flows.operations.automations import NOTICES, RUN_FAILURES, _learning
 from flows.operations.daemons import alive
 from tasks.promote import promote
+from tasks.reviewing import drawn
 from tasks.reviewing.answers import Log
 from tasks.store import Store
 from tests import making
@@ -204,15 +205,15 @@ def test_a_published_review_starts_the_training_that_is_switched_on(operated: Op
     log = Log(operated.home / "data" / "reviews", scores)
     runs = {"deployments": {"id": {"any_": [operated.deployment("train/corrections")["id"]]}}}
 
-    def publish(row: int) -> str:
-        log.add({row: (str(row + 1), "7")}, "ann")
-        published = operated.command("review", scores.id, "--publish")
+    def publish(*command: str) -> str:
+        published = operated.command(*command, "--publish")
         assert published.returncode == 0, published.stderr
         assert "has not heard of it" not in published.stdout
         (page, *_) = operated.read("artifacts", artifacts={"key": {"any_": ["reviews"]}}, sort="CREATED_DESC")
         return str(page["data"])
 
-    page = publish(0)
+    log.add({0: ("1", "7")}, "ann")
+    page = publish("review", scores.id)
     assert f"| `{scores.id}` | 19 | `digits review {scores.id}` |" in page
     assert "No model has learned yet from **1 correction**." in page
     assert operated.read("flow_runs", **runs) == []
@@ -220,7 +221,8 @@ def test_a_published_review_starts_the_training_that_is_switched_on(operated: Op
     deployment = operated.deployment("train/corrections")
     automation = _learning(UUID(deployment["id"])).model_dump(mode="json")
     operated.ask("POST", "/automations/", json=automation)
-    publish(1)
+    drawn.add(log.path.parent, making.digits(21).images[20], 7, 0.9, "7", "ann")
+    publish("draw")
     assert eventually(lambda: operated.read("flow_runs", **runs))
     state = operated.final_state(operated.read("flow_runs", **runs)[0]["id"])
     assert (state["name"], state["message"]) == (
