@@ -112,13 +112,14 @@ function place(event) {
   const box = canvas.getBoundingClientRect();
   return [(event.clientX - box.left) / box.width * canvas.width, (event.clientY - box.top) / box.height * canvas.height];
 }
+// Not a second finger, or the hand that rests beside the pen: a touch is captured without being asked for.
 canvas.onpointerdown = (event) => {
-  if (event.button) return;
+  if (event.button || !event.isPrimary) return;
   canvas.setPointerCapture(event.pointerId);
   stroke(...place(event), true);
 };
 canvas.onpointermove = (event) => {
-  if (!canvas.hasPointerCapture(event.pointerId)) return;
+  if (!event.isPrimary || !canvas.hasPointerCapture(event.pointerId)) return;
   // A fast hand moves several times between two frames.
   for (const move of event.getCoalescedEvents?.() ?? []) stroke(...place(move));
   stroke(...place(event));
@@ -167,7 +168,7 @@ function press(key) {
   return true;
 }
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat && !event.key.startsWith("Arrow")) return;
   if (press(event.key.length === 1 ? event.key.toLowerCase() : event.key)) event.preventDefault();
 });
 document.querySelectorAll("[data-key]").forEach((button) => { button.onclick = () => press(button.dataset.key); });

@@ -101,17 +101,18 @@ def test_by_keys_alone(exported: Any) -> None:
     assert person.text(exported, "answer") == ""
 
 
-def test_a_finger_draws_and_does_not_scroll(exported: Any) -> None:
+def test_a_finger_draws_and_does_not_scroll_nor_does_a_second_one_draw(exported: Any) -> None:
     left, top = exported.execute_script("const box = canvas.getBoundingClientRect(); return [box.left, box.top]")
     exported.execute_script("document.body.style.height = '5000px'")
-    finger = [{"x": left + 224, "y": top + y} for y in range(400, 40, -40)]
-    kinds = ["touchStart", *["touchMove"] * (len(finger) - 1)]
-    for kind, place in zip(kinds, finger, strict=True):
-        exported.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [place]})
+    fingers = [[{"x": left + 224, "y": top + y, "id": 0}] for y in range(400, 40, -40)]
+    fingers[1:] = [[*one, {"x": left + 60 + step, "y": top + 60, "id": 1}] for step, one in enumerate(fingers[1:])]
+    for kind, places in zip(["touchStart"] * 2 + ["touchMove"] * 7, fingers, strict=True):
+        exported.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
     exported.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     assert eventually(lambda: person.text(exported, "answer"))
-    column = exported.execute_script("return Array.from(pen.getImageData(224, 0, 1, 448).data)")[::4]
-    assert [column[y] for y in (90, 200, 390)] == [0] * 3
+    ink = np.reshape(exported.execute_script("return Array.from(pen.getImageData(0, 0, 448, 448).data)"), (448, 448, 4))
+    assert ink[[90, 200, 390], 224, 0].tolist() == [0] * 3
+    assert (ink[:, :200, 0] == 255).all()
     assert exported.execute_script("return scrollY") == 0
 
 
