@@ -7,7 +7,6 @@ single number on hundreds of them or more, so that what is measured afterwards i
 import bisect
 import math
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from tasks.judging.statistics import share_at_most, softmax
 COOLEST, HOTTEST = 0.05, 20.0
 BINS = 15  # as Guo et al.
 POINTS = 100  # of the review curve, and as many of the wrong answers, so that it stays small in a manifest
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -95,23 +93,6 @@ class Calibration:
             return Expected(1.0, 0.0, 1.0)
         left = self.images - self.below[point]
         return Expected(self.below[point] / self.images, self.wrong[point] / left, self.wrong_at_most[point])
-
-    def threshold_for(self, wrong_at_most: float) -> float | None:
-        """Return the smallest threshold that leaves no more than this share wrong; None where none is known to.
-
-        The best of many bounds would promise too much. So they are tested in an order fixed beforehand, from half of
-        the images reviewed to none, up to the first that is above, which keeps the level for all of them together
-        (fixed sequence; Angelopoulos et al. 2021, arXiv:2110.01052).
-        """
-        # Fewer than these could not show it even if all their answers were right.
-        enough = math.log(1 - LEVEL) / math.log1p(-wrong_at_most) if 0 < wrong_at_most < 1 else 0.0
-        tested = [
-            point
-            for point, below in enumerate(self.below)
-            if 2 * below <= self.images and self.images - below >= enough
-        ]
-        passed = list(takewhile(lambda point: self.wrong_at_most[point] <= wrong_at_most, reversed(tested)))
-        return self.thresholds[passed[-1]] if passed else None
 
 
 def measure(logits: np.ndarray, truth: np.ndarray) -> Calibration:

@@ -167,8 +167,6 @@ def markdown(history: History) -> str:
 
 def render(history: History) -> str:
     """Return the page, which loads nothing from anywhere."""
-    from markupsafe import Markup
-
     changes = len(history.changes)
     return html.render(
         "history.html",
@@ -177,7 +175,7 @@ def render(history: History) -> str:
         if changes
         else f"{counted(len(history.days), 'day')} of scoring, no slow change.",
         findings=findings(history),
-        charts={title: [Markup(chart) for chart in drawn] for title, drawn in _charts(history).items() if drawn},
+        charts={title: drawn for title, drawn in _charts(history).items() if drawn},
         table=table(list(reversed(history.days))),
         history=history,
         reproduce="digits history --html FILE",

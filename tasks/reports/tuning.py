@@ -72,8 +72,6 @@ def to_csv(tuning: Tuning) -> str:
 
 def render(tuning: Tuning) -> str:
     """Return the report as one HTML page, which loads nothing from anywhere."""
-    from markupsafe import Markup
-
     best = _best(tuning)
     return html.render(
         "tuning.html",
@@ -85,7 +83,7 @@ def render(tuning: Tuning) -> str:
         best=best,
         best_recipe=dict(words.flat(tuning.best)),
         names=sorted({name for trial in tuning.trials for name in trial.values}),
-        chart=Markup(figures.trials([trial.accuracy for trial in tuning.trials])),
+        chart=figures.trials([trial.accuracy for trial in tuning.trials]),
         reproduce=tuning.reproduce,
         commit=tuning.commit,
         versions=tuning.versions,
