@@ -43,6 +43,7 @@ def draw(
         print("\n".join([f"published   {artifact.name}", *findings]))
         return
     from flows.drawing import pages
+    from flows.local import server
     from tasks.registry import package_of
     from tasks.scoring.reader import Reader
 
@@ -53,7 +54,7 @@ def draw(
         print(f"package     {package.name}")
         print(f"open        {address}", flush=True)
 
-    pages.serve(page, port, tell)
+    server.serve(pages.application(page), page.token, port, tell)
 
 
 def export_page(

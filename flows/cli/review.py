@@ -86,6 +86,7 @@ def review(
             print(f"submission  {artifact.path / 'submission.csv'}")
         print(f"page        {artifact.path / 'review.html'}")
         return
+    from flows.local.server import HOST, serve
     from flows.reviewing import server
     from tasks.reviewing.desk import Desk
     from tasks.reviewing.originals import Originals
@@ -100,7 +101,7 @@ def review(
         print(f"answers     {log.path}{unreadable}")
         print(f"open        {address}", flush=True)
 
-    server.serve(page, host, port, tell)
+    serve(server.application(page), "" if password else page.token, port, tell, host or HOST)
 
 
 def tell_server(config: settings.Settings, review: "Artifact") -> list[str]:

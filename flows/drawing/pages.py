@@ -69,11 +69,6 @@ def application(drawing: Drawing) -> Starlette:
     return server.guarded(drawing.token, {"": page}, {"read": read, "answer": answer, "publish": publish})
 
 
-def serve(drawing: Drawing, port: int, tell: Callable[[str], None]) -> None:
-    """Serve the page until a signal ends it; as `flows.local.server.serve`."""
-    server.serve(application(drawing), drawing.token, port, tell)
-
-
 def standalone(package: Artifact, title: str) -> str:
     """Return the page as one file, with the main model of a package in it, and what that is familiar with.
 

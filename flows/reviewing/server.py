@@ -98,11 +98,6 @@ def application(review: Review) -> Starlette:
     return server.guarded(review.token, {"": page, "report": report}, posts, beside, review.password)
 
 
-def serve(review: Review, host: str | None, port: int, tell: Callable[[str], None]) -> None:
-    """Serve the page until a signal ends it; as `flows.local.server.serve`."""
-    server.serve(application(review), "" if review.password else review.token, port, tell, host or server.HOST)
-
-
 def _tab(body: dict[str, Any]) -> str:
     return str(body.get("tab", ""))[:LONGEST]
 
