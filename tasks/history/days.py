@@ -124,20 +124,21 @@ def measure(days: Sequence[Day], name: str) -> Measure:
 
 
 def changes(days: Sequence[Day], measured: Measure) -> Iterator[Change]:
-    """Yield, of each series, when its average first and last lay outside its band."""
+    """Yield, of each series, every time in which its average lay outside its band."""
     smoothed, low, high = (np.array(row, float) for row in (measured.smoothed, measured.low, measured.high))
     outside = (smoothed < low) | (smoothed > high)
     for indices in _series(days, measured.name):
-        beyond = [index for index in indices if outside[index]]
-        if beyond:
-            yield Change(
-                measure=measured.name,
-                package=days[beyond[0]].package,
-                since=days[beyond[0]].date,
-                until=None if beyond[-1] == indices[-1] else days[beyond[-1]].date,
-                usual=measured.usual[beyond[-1]] or 0.0,
-                now=measured.smoothed[beyond[-1]] or 0.0,
-            )
+        for is_outside, together in groupby(indices, lambda index: bool(outside[index])):
+            beyond = list(together)
+            if is_outside:
+                yield Change(
+                    measure=measured.name,
+                    package=days[beyond[0]].package,
+                    since=days[beyond[0]].date,
+                    until=None if beyond[-1] == indices[-1] else days[beyond[-1]].date,
+                    usual=measured.usual[beyond[-1]] or 0.0,
+                    now=measured.smoothed[beyond[-1]] or 0.0,
+                )
 
 
 def _series(days: Sequence[Day], name: str) -> Iterator[list[int]]:

@@ -48,6 +48,17 @@ def test_a_slow_drift_is_said_with_its_day_and_a_steady_time_is_not(store: Store
     assert ink.low[27] is None
 
 
+def test_a_change_that_came_twice_is_said_twice(store: Store) -> None:
+    for day in range(120):
+        past.scored(store, day, review=30, shift=0.0 if day < 40 or 45 <= day < 100 else 1.0)
+    told = [slow for slow in days.history(store).changes if slow.measure == "ink"]
+    assert [slow.until is None for slow in told] == [False, True]
+    first, second = told
+    assert first.since == "2026-02-10"
+    assert first.until is not None
+    assert first.until < "2026-04-01" < second.since
+
+
 def test_another_package_begins_anew(store: Store) -> None:
     year(store, np.where(np.arange(100) < 50, 0.02, 0.08), np.zeros(100), change_at=50)
     history = days.history(store)
