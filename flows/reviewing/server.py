@@ -1,6 +1,7 @@
 """What the review's page may ask for. The work is that of `tasks/reviewing`; here it gets addresses."""
 
 import base64
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -62,12 +63,13 @@ def application(review: Review) -> Starlette:
 
     def wall(body: dict[str, Any]) -> Response:
         desk = review.desk_of(body)
-        label, indices = desk.wall(_tab(body), body.get("label"))
+        wanted = body.get("label")
+        label, indices = desk.wall(_tab(body), wanted if isinstance(wanted, int) else None)
         return _shown(desk, indices, label=label)
 
     def answer(body: dict[str, Any]) -> Response:
         desk, answers = review.desk_of(body), body.get("answers")
-        if not isinstance(answers, dict) or not answers or not all(name.isdecimal() for name in answers):
+        if not isinstance(answers, dict) or not answers or not all(re.fullmatch(r"\d{1,9}", name) for name in answers):
             raise UsageError("these are no answers", received=repr(answers)[:100])
         desk.answer({int(index): given for index, given in answers.items()})
         return _shown(desk, [])

@@ -102,7 +102,16 @@ def test_no_request_names_a_file(page: Page, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"\xff", b'{"answers": []}', b'{"answers": {"a": "7"}}', b'{"answers": {"0": 7}}']
+    "body",
+    [
+        b"",
+        b"[]",
+        b"\xff",
+        b'{"answers": []}',
+        b'{"answers": {"a": "7"}}',
+        b'{"answers": {"0": 7}}',
+        b'{"answers": {"%s": "7"}}' % (b"9" * 5000),
+    ],
 )
 def test_what_is_no_answer_is_refused(page: Page, body: bytes) -> None:
     response = page.client.post("/answer", content=body, headers={"X-Token": page.review.token, "Origin": ADDRESS})
@@ -217,6 +226,7 @@ def test_after_a_torn_line_the_page_goes_on(store: Store, scores: Artifact, page
 
 
 def test_walls_and_publishing(page: Page) -> None:
+    assert page.ask("wall", label=[]).json()["items"]  # what is no label is none
     content = page.ask("wall", label=3).json()
     assert {item["label"] for item in content["items"]} == {content["label"]} == {3}
     page.ask("answer", answers={item["index"]: "3" for item in content["items"]})
