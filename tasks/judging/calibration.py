@@ -64,7 +64,7 @@ class Calibration:
 
     temperature: its logits are to be divided by it.
     error_before, error_after: its expected calibration error, 0–1, without and with that.
-    before, after: its reliability without and with that.
+    after: its reliability with that.
 
     The review curve has a value for each point in each of four rows. thresholds: of confidence with the temperature,
     rising. below: images with less. wrong: wrong answers with more than the threshold before this one, hence no fewer
@@ -75,7 +75,6 @@ class Calibration:
     temperature: float
     error_before: float
     error_after: float
-    before: Reliability
     after: Reliability
     thresholds: tuple[float, ...]
     below: tuple[int, ...]
@@ -103,10 +102,10 @@ def measure(logits: np.ndarray, truth: np.ndarray) -> Calibration:
     fitted = temperature(logits, truth)
     right = logits.argmax(axis=1) == truth
     confidence = softmax(logits / fitted).max(axis=1)
-    before = reliability(softmax(logits).max(axis=1), right)
+    error_before = reliability(softmax(logits).max(axis=1), right).error
     after = reliability(confidence, right)
     curve = _review_curve(confidence.astype(float), right)
-    return Calibration(len(truth), fitted, before.error, after.error, before, after, **curve)
+    return Calibration(len(truth), fitted, error_before, after.error, after, **curve)
 
 
 def temperature(logits: np.ndarray, truth: np.ndarray) -> float:
