@@ -270,8 +270,8 @@ def _share_axis(axes: "Axes", most: float, least: float) -> None:
     """Scale the horizontal axis as `_accuracy_axis` does the vertical one."""
     from matplotlib.ticker import LogLocator
 
-    axes.set_xscale("log")
     axes.set_xlim(min(1.25 * most, 1), least / 1.25)
+    axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1,), numticks=20))
     axes.xaxis.set_major_formatter(percent_ticks(of_errors=True))
 
@@ -283,8 +283,8 @@ def _accuracy_axis(axes: "Axes", most: float, least: float) -> None:
     """
     from matplotlib.ticker import LogLocator
 
-    axes.set_yscale("log")
     axes.set_ylim(min(1.25 * most, 1), least / 1.25)
+    axes.set_yscale("log")  # last: a scale chooses limits, with a warning where all is a power of ten
     subs = (1, 1.5, 2, 3, 5, 7) if most < 30 * least else (1, 2, 5)
     axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
     axes.yaxis.set_major_formatter(percent_ticks(of_errors=True))
@@ -293,8 +293,8 @@ def _accuracy_axis(axes: "Axes", most: float, least: float) -> None:
 def _log_axis(axes: "Axes", values: np.ndarray) -> None:
     from matplotlib.ticker import LogLocator, StrMethodFormatter
 
-    axes.set_xscale("log")
     axes.set_xlim(values.min() / 1.6, values.max() * 1.6)
+    axes.set_xscale("log")
     subs = (1, 3) if values.max() > 15 * values.min() else (1, 2, 5)
     axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))

@@ -135,6 +135,10 @@ def test_a_name_with_dollars_is_no_formula() -> None:
     assert r">5 $ &amp; $\frac$</text>" in svg
 
 
+def test_a_single_recipe_that_errs_once_in_ten_has_a_scale() -> None:
+    assert "90\u00a0%" in texts(figures.costs([Series("a", [10], [0.9])], images=1000))  # warnings are errors
+
+
 def test_progress_has_a_line_and_a_name_a_recipe() -> None:
     svg = figures.progress(recipes(8), images=8400, along="CPU seconds")
     assert markers(svg) == 8 * 3 + 8, "in the chart and in its legend"
