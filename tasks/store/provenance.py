@@ -169,6 +169,8 @@ def versions() -> dict[str, str]:
 @functools.cache
 def commit() -> str | None:
     """Return the commit of the code, with `-dirty` where it has been changed since; None outside a clone."""
+    if not (ROOT / ".git").exists():  # what is installed may lie in somebody else's clone
+        return None
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()

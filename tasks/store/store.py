@@ -177,10 +177,9 @@ class Store:
         shutil.rmtree(aside, ignore_errors=True)
 
     def _newest(self, kind: str, digest: str) -> Artifact | None:
-        redone = [path.parent for path in (self.root / kind).glob(f"{digest}*/{MANIFEST}")]
-        if not redone:
-            return None
-        return Artifact.at(max(redone, key=lambda folder: _attempt(folder.name)), reused=True)
+        folders = [path.parent for path in (self.root / kind).glob(f"{digest}*/{MANIFEST}")]
+        redone = [folder for folder in folders if ID.fullmatch(folder.name)]  # of copies beside them no one is meant
+        return Artifact.at(max(redone, key=lambda folder: _attempt(folder.name)), reused=True) if redone else None
 
     @contextlib.contextmanager
     def _draft(self, name: str) -> Iterator[Draft]:

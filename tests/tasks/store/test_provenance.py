@@ -126,6 +126,11 @@ def test_versions_name_what_decides_results() -> None:
     assert all(re.match(r"[0-9]+\.", version) for version in found.values())
 
 
+def test_an_installation_inside_of_another_clone_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "ROOT", provenance.ROOT / "tasks")
+    assert provenance.commit.__wrapped__() is None
+
+
 def test_the_clock_counts_cpu_and_wall_seconds() -> None:
     clock = Clock()
     sum(range(3_000_000))

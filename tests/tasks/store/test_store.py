@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,14 @@ def test_a_folder_without_a_manifest_does_not_exist(store: Store) -> None:
     (artifact.path / "manifest.json").unlink()
     assert store.all() == []
     assert store.find(artifact.name) is None
+
+
+@pytest.mark.parametrize("ending", ["-old", ".bak"])
+def test_a_copy_beside_an_artifact_is_not_taken_for_it(store: Store, ending: str) -> None:
+    artifact = make(store)
+    shutil.copytree(artifact.path, artifact.path.with_name(f"{artifact.id}{ending}"))
+    assert make(store) == artifact
+    assert make(store, fresh=True).id == f"{artifact.id}-2"
 
 
 def test_a_folder_that_lost_its_manifest_does_not_stand_in_the_way(store: Store) -> None:
