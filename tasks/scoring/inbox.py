@@ -326,7 +326,8 @@ def _free_name(folders: Inbox, name: str) -> str:
     """Return the name, or the name with -2, -3, … before its ending, such that no file in any of the folders has it."""
     stem, dot, ending = name.partition(".")
     while len(os.fsencode(name)) > LONGEST:
-        stem, ending = (stem[:-1], ending) if stem else (stem, ending[1:])
+        # What begins with a dot would be no claim.
+        stem, ending = (stem[:-1], ending) if len(stem) > 1 else (stem, ending[1:])
         name = f"{stem}{dot}{ending}"
     number, free = 1, name
     # `test` and `test.csv` both become outbox/test.csv, and `test.review.csv` is what to review of them.

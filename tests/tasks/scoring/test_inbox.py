@@ -307,7 +307,7 @@ def test_two_files_at_once_whose_results_would_have_one_name_get_two(folders: In
     assert len(lying(folders)["done"]) == 2
 
 
-@pytest.mark.parametrize("name", [os.fsdecode(b"Z\xe4hlung.csv"), f"{'ä' * 120}.csv", "x" * 250])
+@pytest.mark.parametrize("name", [os.fsdecode(b"Z\xe4hlung.csv"), f"{'ä' * 120}.csv", "x" * 250, f"x.{'y' * 250}"])
 def test_a_name_that_is_no_text_or_too_long_stops_nobody(folders: Inbox, scores: Artifact, name: str) -> None:
     for outcome in ("refused", "delivered"):
         put(folders, name)
