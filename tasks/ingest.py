@@ -10,8 +10,8 @@ from pathlib import Path
 from tasks.data import digits, quarantine
 from tasks.data.metrics import DatasetMetrics, RowCounts
 from tasks.data.sources import NAMED, Source, recognise
+from tasks.data.streams import changed
 from tasks.data.tables import Fault, Table
-from tasks.errors import DataError
 from tasks.settings import Settings
 from tasks.stage import stage
 from tasks.store import Artifact, Draft, Store, sha256
@@ -31,13 +31,8 @@ def ingest(store: Store, data: str, settings: Settings, *, fresh: bool = False) 
     def build(draft: Draft) -> DatasetMetrics:
         metrics = write_tables(source, draft.folder)
         if source.digest() != content:
-            raise DataError(
-                "the file changed while it was read",
-                file=", ".join(path.name for path in source.files),
-                expected="the same content before and after",
-                received="another sha256",
-                remedy="wait until whoever writes it is done, and run again",
-            )
+            names = ", ".join(path.name for path in source.files)
+            raise changed(names, "the same content before and after", "another sha256")
         return metrics
 
     where = data if data in NAMED else str(Path(data).expanduser().absolute())

@@ -90,6 +90,12 @@ def version(path: Path) -> str | None:
     return str(remote.fs.ukey(remote.path)) if is_remote(path) else None
 
 
+def stamp(path: Path) -> str:
+    """Return what tells a file of this machine from what lies there once it is written anew. Raises: OSError."""
+    status = path.stat()
+    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
+
+
 def for_arrow(path: Path) -> dict[str, Any]:
     """Return the arguments with which pyarrow.parquet reads a path, only the bytes that are asked for."""
     remote = cast(Any, path)

@@ -20,7 +20,7 @@ from typing import BinaryIO
 import numpy as np
 
 from tasks.data.digits import CLASSES, PIXEL_COLUMNS, SIDE, Digits
-from tasks.data.streams import HEAD, Probe, Stream
+from tasks.data.streams import HEAD, Probe, Stream, changed
 from tasks.data.tables import (
     A_LABEL,
     A_PIXEL,
@@ -242,7 +242,9 @@ class RowFinder:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the file."""
-        self._lines_are_rows = self._lines_are_rows and not _has_lines_without_row(self._last_bytes + chunk)
+        self._lines_are_rows = self._lines_are_rows and not _has_lines_without_row(
+            self._last_bytes + chunk.removeprefix(BOM)
+        )
         if not self._lines_are_rows:
             return
         self._last_bytes = chunk[-2:]
@@ -272,13 +274,7 @@ def _has_lines_without_row(text: bytes) -> bool:
 def _refuse_change(line: bytes, columns: tuple[str, ...], file: str) -> None:
     text = line[:HEAD].decode("utf-8", "replace")  # as much as `header` has seen
     if _names(text) != columns:
-        raise DataError(
-            "the file changed while it was read",
-            file=file,
-            expected=f"the first line of before, {_quoted(','.join(columns))}",
-            received=_quoted(text),
-            remedy="wait until whoever writes it is done, and run again",
-        )
+        raise changed(file, f"the first line of before, {_quoted(','.join(columns))}", _quoted(text))
 
 
 def _blocks(file: BinaryIO, name: str) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import gzip
+import lzma
 import os
 import re
 import stat
@@ -18,7 +19,7 @@ from typing import BinaryIO, cast
 
 import pyarrow as pa
 
-from tasks.data.addresses import is_remote, reached, version
+from tasks.data.addresses import is_remote, reached, stamp, version
 from tasks.errors import DataError, StoreError
 
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -98,6 +99,17 @@ def unpacked(file: BinaryIO) -> BinaryIO:
     return cast(BinaryIO, gzip.GzipFile(fileobj=file)) if is_gzip else file
 
 
+def changed(file: str, expected: str, received: str) -> DataError:
+    """Return the error for a file that somebody writes while it is read."""
+    return DataError(
+        "the file changed while it was read",
+        file=file,
+        expected=expected,
+        received=received,
+        remedy="wait until whoever writes it is done, and run again",
+    )
+
+
 @contextlib.contextmanager
 def explained(file: str) -> Iterator[None]:
     """Turn what reading a file can raise into a DataError that names the file; a StoreError where it may heal.
@@ -123,7 +135,15 @@ def explained(file: str) -> Iterator[None]:
             received=error.strerror,
             remedy="give yourself the right to read it",
         ) from error
-    except (EOFError, struct.error, UnicodeError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+    except (
+        EOFError,
+        struct.error,
+        UnicodeError,
+        zlib.error,
+        lzma.LZMAError,
+        gzip.BadGzipFile,
+        zipfile.BadZipFile,
+    ) as error:
         raise DataError(
             "the file is damaged or incomplete",
             file=file,
@@ -194,8 +214,7 @@ def in_zip(path: Path) -> list[Stream]:
 
 def _archive(path: Path) -> zipfile.ZipFile:
     """Return a zip, opened once: to read its directory for each of its files takes the square of their number."""
-    details = path.stat()
-    return _opened_archive(path, version(path) or f"{details.st_ino} {details.st_size} {details.st_mtime_ns}")
+    return _opened_archive(path, version(path) or stamp(path))
 
 
 @functools.lru_cache(maxsize=2)

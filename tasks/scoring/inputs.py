@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tasks.data.addresses import expanded, matching, version
+from tasks.data.addresses import expanded, matching, stamp, version
 from tasks.data.csv_source import BLOCK, RowFinder
 from tasks.data.sources import NAMED, TEST, begins, recognise, streams_in, tables_of
-from tasks.data.streams import Probe, Stream, explained
+from tasks.data.streams import Probe, Stream, changed, explained
 from tasks.data.tables import Place, Table
 from tasks.errors import DataError
 from tasks.scoring.picture_tables import is_picture, picture_table, promises_picture
@@ -95,11 +95,19 @@ class Survey:
     """What reading all of the inputs tells.
 
     digest: sha256 over names and contents of all files, the same wherever they lie. places: where the shards of a table
-    begin, by its index, as far as the reading told.
+    begin, by its index, as far as the reading told. stamps: of the files of this machine, when they were read.
     """
 
     digest: str
     places: dict[int, list[Place]]
+    stamps: dict[Path, str]
+
+    def check_unchanged(self) -> None:
+        """Raise DataError where a file of this machine is another one by now."""
+        for path, before in self.stamps.items():
+            with explained(path.name):
+                if stamp(path) != before:
+                    raise changed(path.name, "the same content as before", "another time or size")
 
 
 def survey(tables: Sequence[Table], shard_rows: int | None = None) -> Survey:
@@ -109,20 +117,25 @@ def survey(tables: Sequence[Table], shard_rows: int | None = None) -> Survey:
     """
     digest = hashlib.sha256()
     places: dict[int, list[Place]] = {}
+    stamps: dict[Path, str] = {}
+    contents: dict[Path, str] = {}
     for index, table in enumerate(tables):
         finder = RowFinder(shard_rows) if shard_rows and table.lines else None
         for path in table.paths:
-            # To fetch what is at an address twice would cost more than scoring it.
-            content = version(path)
-            if not content:
-                content = _sha256(path, finder)
-                if finder:
-                    places[index] = finder.places
+            if path not in contents:  # a zip may hold many tables
+                # To fetch what is at an address twice would cost more than scoring it.
+                content = version(path)
+                if not content:
+                    stamps[path] = stamp(path)
+                    content = _sha256(path, finder)
+                    if finder:
+                        places[index] = finder.places
+                contents[path] = content
             # Of names that are no text, too: a file system takes any bytes.
-            digest.update(os.fsencode(f"{table.file}\0{path.name}\0{content}\n"))
+            digest.update(os.fsencode(f"{table.file}\0{path.name}\0{contents[path]}\n"))
         # They are the ids, which depend on how the call names the folders of pictures.
         digest.update(os.fsencode("\0".join(table.names)))
-    return Survey(digest.hexdigest(), places)
+    return Survey(digest.hexdigest(), places, stamps)
 
 
 def _sha256(path: Path, finder: RowFinder | None) -> str:

@@ -20,15 +20,15 @@ import numpy as np
 from annotated_types import Interval
 
 from tasks.data.addresses import expanded, is_remote
-from tasks.data.tables import Place, Table, about_rows
-from tasks.errors import DriftError, StoreError, UsageError
+from tasks.data.tables import Table, about_rows
+from tasks.errors import DataError, DriftError, StoreError, UsageError
 from tasks.judging import drift, statistics
 from tasks.judging.calibration import Expected
 from tasks.judging.drift import Profile
 from tasks.judging.statistics import Accuracy
 from tasks.models.packaged import FAMILIAR, LEARNED, PROFILE, PackageMetrics, form_here, models_of
 from tasks.scoring import outputs, processes, shards
-from tasks.scoring.inputs import survey
+from tasks.scoring.inputs import Survey, survey
 from tasks.scoring.shards import Job, Piece, Shard
 from tasks.scoring.writing import writing
 from tasks.store import Artifact, Draft, Store, sha256, unwritable
@@ -65,7 +65,7 @@ class Options:
 class Plan:
     """What is to be done: the job for those who score, and what its scores will be published as.
 
-    places: where shards begin, as in `Survey`. workers: processes that score. by_shard: whether each shard is a piece.
+    survey: what reading the inputs has told. workers: processes that score. by_shard: whether each shard is a piece.
     about: what else the manifest is to say of the source: when the file has `arrived`, or that it was answered `again`.
     """
 
@@ -74,14 +74,14 @@ class Plan:
     options: Options
     made_from: dict[str, Any]
     fresh: bool
-    places: dict[int, list[Place]]
+    survey: Survey
     workers: int
     by_shard: bool
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def pieces(self) -> list[Piece]:
         """Divide what is left of the job. Raises: DataError."""
-        return shards.pieces(self.job, self.places, self.by_shard)
+        return shards.pieces(self.job, self.survey.places, self.by_shard)
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def plan(
         beside=models_of(beside, form, cascade=cascade) if beside else None,
         beside_learned=np.load(beside.file(LEARNED)).tobytes() if beside else b"",
     )
-    return Plan(job, package, options, made_from, fresh, surveyed.places, workers, by_shard, about or {})
+    return Plan(job, package, options, made_from, fresh, surveyed, workers, by_shard, about or {})
 
 
 def _shards_folder(store: Store, digest: str, shards_in: str | None) -> Path:
@@ -246,12 +246,18 @@ def published(store: Store, planned: Plan) -> Artifact | None:
 def publish(store: Store, planned: Plan) -> Artifact:
     """Publish the scores of a job whose shards are done, and remove the shards.
 
-    Raises: DriftError if what came in is not what the model has learned from, and that is to stop the run; StoreError.
+    Raises: DataError if an input has changed meanwhile; DriftError if what came in is not what the model has learned
+    from, and that is to stop the run; StoreError.
     """
     job, options = planned.job, planned.options
     if scores := published(store, planned):
         _refuse_drift(scores.measured(ScoresMetrics).drift, options.on_drift)
         return scores
+    try:
+        planned.survey.check_unchanged()
+    except DataError:
+        shards.remove_shards(job)  # they may be of other rows than the job's name says
+        raise
     finished = shards.finished_shards(job)
     metrics = _metrics(planned, finished)
     _refuse_drift(metrics.drift, options.on_drift)

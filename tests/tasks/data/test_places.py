@@ -83,8 +83,9 @@ def test_what_is_read_from_a_place_is_what_stands_there(
         lambda text: text.replace(b"\n", b"\r\n\r\n"),
         lambda text: text.replace(b"\n", b"\r"),
         lambda text: b"\n" + text,
+        lambda text: b"\xef\xbb\xbf\n" + text,
     ],
-    ids=["blank lines", "blank lines of Windows", "line ends of old Macs", "a blank line first"],
+    ids=["blank lines", "blank lines of Windows", "line ends of old Macs", "a blank line first", "… behind a mark"],
 )
 def test_a_csv_whose_lines_are_not_its_rows_has_only_a_beginning(
     change: Callable[[bytes], bytes], tmp_path: Path

@@ -45,6 +45,16 @@ def test_corrupted_zip_member_is_refused(kaggle: Path) -> None:
     )
 
 
+def test_corrupted_member_of_a_zip_that_is_packed_by_lzma_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "digits.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("train.csv", making.csv_text(making.csv_rows(making.digits(30))))
+    content = bytearray(path.read_bytes())
+    content[60] ^= 0xFF
+    path.write_bytes(content)
+    assert refusal(path).startswith("digits.zip/train.csv: the file is damaged or incomplete; expected a whole file; ")
+
+
 def test_wrong_checksum_of_a_zip_member_is_refused(kaggle: Path) -> None:
     with zipfile.ZipFile(kaggle) as archive:
         checksum = archive.getinfo("train.csv").CRC.to_bytes(4, "little")

@@ -210,6 +210,15 @@ def test_an_input_is_recognised_by_one_look_and_read_once_more_before_it_is_scor
     assert len(opened) == 3
 
 
+def test_a_zip_is_read_once_however_many_tables_are_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = making.csv_text(making.csv_rows(making.digits(3)))
+    path = making.write_zip(tmp_path / "d.zip", {f"{number}.csv": content for number in range(9)})
+    many = tables(path, folder=tmp_path)
+    opened = opens(path, monkeypatch)
+    survey(many)
+    assert len(opened) == 1
+
+
 @pytest.mark.parametrize("shard_rows", [7, 10, 30])
 def test_the_one_reading_of_a_csv_tells_where_its_shards_begin(shard_rows: int, tmp_path: Path) -> None:
     both = tables(csv(tmp_path / "a.csv"), csv(tmp_path / "b.csv.gz"), folder=tmp_path)

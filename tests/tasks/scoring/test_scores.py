@@ -238,6 +238,16 @@ def test_a_shard_that_is_damaged_before_it_is_published_is_named_and_scored_agai
     assert files(scores.carry_out(store, planned))[f"scores.parquet/{damaged.name}"] == whole
 
 
+def test_scores_of_a_file_that_changes_meanwhile_are_not_published(chain: Chain, table: Path, store: Store) -> None:
+    planned = scores.plan(store, chain.package, tables_of(table), Options())
+    content = table.read_bytes()
+    table.write_bytes(content + content.splitlines(keepends=True)[1])
+    with pytest.raises(DataError, match=r"test.csv: the file changed while it was read; .*wait until whoever writes"):
+        scores.carry_out(store, planned)
+    table.write_bytes(content)
+    assert score(chain, table, store).measured(ScoresMetrics).rows == len(DIGITS)
+
+
 def test_a_file_system_without_hard_links_has_copies(
     chain: Chain, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
