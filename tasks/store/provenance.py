@@ -4,17 +4,21 @@ import contextlib
 import functools
 import hashlib
 import io
+import logging
 import platform
 import resource
 import subprocess
 import sys
 import time
 import tokenize
+import uuid
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
 from tasks.store.files import written_whole
+
+log = logging.getLogger(__name__)
 
 LIBRARIES = (
     "digitflow",
@@ -38,6 +42,16 @@ LENGTH = 12  # hexadecimal digits of a version
 TICK = 2.0  # seconds, of the coarsest file systems
 
 
+def _files_as_they_are() -> tuple[str, float]:
+    """Return a digest of the names, sizes and times of change of all files of code, and the latest of these times."""
+    files = {path: path.stat() for path in sorted((ROOT / "tasks").rglob("*")) if path.suffix in (".py", ".html")}
+    changes = [(str(path), stat.st_size, stat.st_ctime_ns) for path, stat in files.items()]
+    return hashlib.sha256(repr(changes).encode()).hexdigest(), max(stat.st_ctime for stat in files.values())
+
+
+AT_START, _ = _files_as_they_are()
+
+
 @functools.cache
 def code_version(module: str) -> str:
     """Return the digest of the code that a module's results depend on, in 12 hexadecimal digits.
@@ -47,17 +61,19 @@ def code_version(module: str) -> str:
 
     It is not computed again where no file has changed since it was kept, by the time of change, which nobody can set.
     It is not kept where a file was changed just now, and could change once more within the same tick of the clock.
+    Where a file was changed while this process ran, nobody can tell which code runs: then it is a version of its own.
     """
-    files = {path: path.stat() for path in sorted((ROOT / "tasks").rglob("*")) if path.suffix in (".py", ".html")}
-    changes = [(str(path), stat.st_size, stat.st_ctime_ns) for path, stat in files.items()]
-    stamp = hashlib.sha256(repr(changes).encode()).hexdigest()
+    stamp, changed = _files_as_they_are()
+    if stamp != AT_START:
+        log.warning("the code was changed meanwhile: what is made from now on is not found again; start anew")
+        return uuid.uuid4().hex[:LENGTH]
     kept = ROOT / "tasks" / "__pycache__" / f"{module}.code-version"
     with contextlib.suppress(OSError, ValueError):
         known_stamp, version = kept.read_text(encoding="ascii").split()
         if known_stamp == stamp and len(version) == LENGTH:
             return version
     version = _computed_version(module)
-    if not sys.dont_write_bytecode and max(stat.st_ctime for stat in files.values()) < time.time() - TICK:
+    if not sys.dont_write_bytecode and changed < time.time() - TICK:
         with contextlib.suppress(OSError):
             kept.parent.mkdir(exist_ok=True)
             with written_whole(kept) as file:

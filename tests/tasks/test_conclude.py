@@ -1,7 +1,6 @@
 """The report is drawn from what the evaluation kept, with the decision at its top."""
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from tasks import registry
 from tasks.conclude import conclude
 from tasks.promote import promote
 from tasks.store import provenance
-from tasks.store.provenance import code_version
 from tests.conftest import Chain
 from tests.tasks.reports.pages import assert_links_lead_somewhere, assert_loads_nothing, words
 
@@ -47,20 +45,17 @@ def test_another_decision_is_another_report_and_the_same_is_found(chain: Chain) 
 
 
 @pytest.fixture
-def copied_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def copied_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of `tasks`, which versions of code are now taken of."""
     shutil.copytree(provenance.ROOT / "tasks", tmp_path / "tasks")
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
-    code_version.cache_clear()
-    yield tmp_path / "tasks"
-    code_version.cache_clear()
+    return tmp_path / "tasks"
 
 
 @pytest.mark.parametrize("file", ["templates/report.html", "report.py", "figures.py"])
 def test_a_change_of_the_page_draws_it_anew_and_measures_nothing(copied_code: Path, file: str) -> None:
-    drawn, measured = code_version("tasks.conclude"), code_version("tasks.evaluate")
+    drawn, measured = provenance._computed_version("tasks.conclude"), provenance._computed_version("tasks.evaluate")
     with (copied_code / "reports" / file).open("a") as page:
         page.write("CHANGED = True\n")
-    code_version.cache_clear()
-    assert code_version("tasks.conclude") != drawn
-    assert code_version("tasks.evaluate") == measured
+    assert provenance._computed_version("tasks.conclude") != drawn
+    assert provenance._computed_version("tasks.evaluate") == measured

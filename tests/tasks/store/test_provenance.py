@@ -28,6 +28,7 @@ SOURCES = {
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A small package `tasks`: a stage, the room that it imports from, and a module that nobody imports."""
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    monkeypatch.setattr(provenance, "AT_START", "")
     for name, source in SOURCES.items():
         path = tmp_path / "tasks" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,8 +38,23 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def version() -> str:
+    """The version for a process that begins now."""
+    provenance.AT_START, _ = provenance._files_as_they_are()
     code_version.cache_clear()
     return code_version("tasks.stage_one")
+
+
+def test_code_that_is_changed_while_a_process_runs_gets_a_version_of_its_own(
+    tree: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = version()
+    noun = tree / "room" / "noun.py"
+    noun.write_text("Y = 3\n")
+    code_version.cache_clear()
+    meanwhile = code_version("tasks.stage_one")
+    assert "the code was changed meanwhile" in caplog.text
+    assert code_version("tasks.stage_one") == meanwhile
+    assert len({before, meanwhile, version()}) == 3
 
 
 @pytest.mark.parametrize(
