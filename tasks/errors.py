@@ -1,15 +1,15 @@
 """Every error that is meant for a person.
 
-DigitsError             caught in one place, `flows/cli/app.py`: a line on stderr
-├── UsageError          the call is wrong: unknown recipe, value out of range     exit code 2
-├── DataError           the input is bad; the same input will fail again          exit code 3
-├── StoreError          an artifact is missing or damaged, or a disk fails        exit code 1
-├── DriftError          what came in is not like what the model has learned from  exit code 1
-├── FitError            a network does not fit the images or the classes          exit code 1
-│   └── DivergedError   a fit cannot go on: its loss is not a number any more     exit code 1
-├── PackageError        a packaged model does not agree with the fitted one       exit code 1
-└── FetchError          a download failed: no network, a broken answer            exit code 6
-    └── AccessError     it is refused: no credentials, rules not accepted         exit code 6
+DigitsError             caught in one place, `flows/cli/app.py`: a line on stderr, and its exit code
+├── UsageError          the call is wrong: unknown recipe, value out of range
+├── DataError           the input is bad; the same input will fail again
+├── StoreError          an artifact is missing or damaged, or a disk fails
+├── DriftError          what came in is not like what the model has learned from
+├── FitError            a network does not fit the images or the classes
+│   └── DivergedError   a fit cannot go on: its loss is not a number any more
+├── PackageError        a packaged model does not agree with the fitted one
+└── FetchError          a download failed: no network, a broken answer
+    └── AccessError     it is refused: no credentials, rules not accepted
 """
 
 from collections.abc import Iterable
