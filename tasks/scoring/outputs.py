@@ -81,7 +81,8 @@ def write_beside(folder: Path) -> None:
 
 def published_files(scores: Artifact) -> list[Path]:
     """Return the files of `scores.parquet`, in order. Raises: StoreError if one is not what was written."""
-    return [scores.file(name) for name in sorted(scores.manifest().files) if name.startswith(f"{SCORES}/")]
+    manifest = scores.manifest()
+    return [scores.file(name, manifest) for name in sorted(manifest.files) if name.startswith(f"{SCORES}/")]
 
 
 def answers(scores: Artifact) -> Iterator[tuple[Any, ...]]:

@@ -52,12 +52,12 @@ class Artifact:
         remedy = "run again what made it: this version makes its own"
         return parsed(form, content, what, file=self.path / MANIFEST, remedy=remedy)
 
-    def file(self, name: str) -> Path:
+    def file(self, name: str, manifest: Manifest | None = None) -> Path:
         """Return the path of one of its files, once its checksum has been found to hold.
 
-        Raises: StoreError if it does not.
+        manifest: its own, where that is read already. Raises: StoreError if it does not.
         """
-        path, recorded = self.path / name, self.manifest().files.get(name)
+        path, recorded = self.path / name, (manifest or self.manifest()).files.get(name)
         if not recorded or not path.is_file() or sha256(path) != recorded.sha256:
             raise StoreError(
                 "the file is not what was written",
@@ -70,7 +70,8 @@ class Artifact:
 
     def file_if_any(self, name: str) -> Path | None:
         """Return a file that not every artifact of the kind has, as `file` does; None where this one has none."""
-        return self.file(name) if name in self.manifest().files else None
+        manifest = self.manifest()
+        return self.file(name, manifest) if name in manifest.files else None
 
 
 def sha256(path: Path) -> str:
