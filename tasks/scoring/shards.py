@@ -8,6 +8,7 @@ not on who scores it, or after what.
 import contextlib
 import itertools
 import json
+import operator
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -250,13 +251,16 @@ def _score_shard(
     job: Job, table_index: int, number: int, chunks: Iterator[Chunk], count: Callable[[int], None]
 ) -> None:
     parquet, manifest = _files(job, table_index, number)
-    sums = _Sums()
+    sums: dict[str, Any] = {}
     with writing(parquet) as file, pq.ParquetWriter(file, job.schema, compression="zstd") as writer:
         answers: list[pa.Table] = []
         for chunk in chunks:
             if chunk.batch.faults and job.on_bad_row == "stop":
                 raise _refusal(job.tables[table_index], chunk.batch.faults[0])
-            answers.append(_answers(job, table_index, chunk.batch, sums))
+            rows, more = _answers(job, table_index, chunk.batch)
+            answers.append(rows)
+            for name, value in more.items():
+                sums[name] = operator.iadd(sums[name], value) if name in sums else value
             if len(answers) == ROW_GROUP:
                 writer.write_table(pa.concat_tables(answers))
                 answers = []
@@ -266,13 +270,15 @@ def _score_shard(
             writer.write_table(pa.concat_tables(answers))
     with reached(str(parquet)):
         written = parquet.stat().st_size, sha256(parquet)
-    shard = Shard(job.digest, table_index, number, last, *written, **sums.fields())
+    sums |= {name: sums[name].tolist() for name in ("classes", "confusion", "beside")}
+    sums["observed"] = sums["observed"].as_json()
+    shard = Shard(job.digest, table_index, number, last, *written, **sums)
     with writing(manifest) as file:
         file.write(json.dumps(asdict(shard)).encode())
 
 
-def _answers(job: Job, table_index: int, batch: Batch, sums: "_Sums") -> pa.Table:
-    """Answer a batch's digits, as rows of the job's schema, and add them to the sums."""
+def _answers(job: Job, table_index: int, batch: Batch) -> tuple[pa.Table, dict[str, Any]]:
+    """Answer a batch's digits, as rows of the job's schema; return with them what they add to the fields of `Shard`."""
     digits = batch.digits
     logits, passed_on = _engine(job).answer(digits.images)
     probabilities = softmax(logits)
@@ -288,7 +294,7 @@ def _answers(job: Job, table_index: int, batch: Batch, sums: "_Sums") -> pa.Tabl
     review = np.array([reason is not None for reason in reasons], bool) | (confidence < job.review_below)
     marks = fingerprints(digits.images)
     learned = _among(marks, np.frombuffer(job.learned, np.uint64))
-    sums.add(batch, labels, confidence, passed_on, unanswered, review, learned)
+    sums = _sums(batch, labels, confidence, passed_on, unanswered, review, learned)
     columns = {
         "id": ids(job, table_index, digits.ids),
         "label": column(labels, pa.uint8(), unanswered),
@@ -303,14 +309,15 @@ def _answers(job: Job, table_index: int, batch: Batch, sums: "_Sums") -> pa.Tabl
         others = softmax(_local.beside.answer(digits.images)[0])
         other_labels = others.argmax(axis=1).astype(np.uint8)
         differs = ~unanswered & (other_labels != labels)
-        new_to_both = ~learned & ~np.isin(marks, np.frombuffer(job.beside_learned, np.uint64))
-        sums.add_beside(batch, labels, other_labels, differs, new_to_both)
+        judged = differs & ~learned & ~_among(marks, np.frombuffer(job.beside_learned, np.uint64))
+        right = [judged & (answers == digits.labels) for answers in (labels, other_labels)]
+        sums["beside"] = np.array([differs.sum(), *(some.sum() for some in right)])
         columns |= {
             "beside": column(other_labels, pa.uint8(), unanswered),
             "beside_confidence": column(others.max(axis=1), pa.float32(), unanswered),
             "beside_image": column(digits.images, pa.binary(PIXELS), ~differs),
         }
-    return pa.table(columns, schema=job.schema)
+    return pa.table(columns, schema=job.schema), sums
 
 
 def _among(marks: np.ndarray, rising: np.ndarray) -> np.ndarray:
@@ -330,64 +337,35 @@ def _refusal(table: Table, fault: Fault) -> DataError:
     return DataError(fault.rule, **where, expected=fault.expected, received=fault.received, remedy=remedy)
 
 
-class _Sums:
-    """What a shard's manifest adds up."""
+def _sums(
+    batch: Batch,
+    labels: np.ndarray,
+    confidence: np.ndarray,
+    passed_on: np.ndarray | None,
+    unanswered: np.ndarray,
+    review: np.ndarray,
+    learned: np.ndarray,
+) -> dict[str, Any]:
+    """Return what a batch adds to the fields of `Shard`.
 
-    def __init__(self) -> None:
-        self._rows = self._review = self._learned = 0
-        self._classes = np.zeros(CLASSES, int)
-        self._confusion = np.zeros((CLASSES, CLASSES), int)
-        self._observed = drift.EMPTY
-        self._faults: list[Fault] = []
-        self._beside = np.zeros(3, int)
-
-    def add(
-        self,
-        batch: Batch,
-        labels: np.ndarray,
-        confidence: np.ndarray,
-        passed_on: np.ndarray | None,
-        unanswered: np.ndarray,
-        review: np.ndarray,
-        learned: np.ndarray,
-    ) -> None:
-        """Count a batch.
-
-        labels: uint8 (n,). confidence: float32 (n,). passed_on, unanswered, review, learned: bool (n,).
-        """
-        digits, answered = batch.digits, ~unanswered
-        self._rows += len(digits)
-        self._review += int(review.sum())
-        self._learned += int(learned.sum())
-        self._classes += np.bincount(labels[answered], minlength=CLASSES)
-        if digits.labels is not None:
-            judged = answered & ~learned
-            np.add.at(self._confusion, (digits.labels[judged], labels[judged]), 1)
-        passed_on = passed_on if passed_on is None else passed_on[answered]
-        self._observed += drift.measure(digits.images[answered], labels[answered], confidence[answered], passed_on)
-        self._faults += batch.faults
-
-    def add_beside(
-        self, batch: Batch, labels: np.ndarray, others: np.ndarray, differs: np.ndarray, new_to_both: np.ndarray
-    ) -> None:
-        """Count what a second package answers. labels, others: uint8 (n,). differs, new_to_both: bool (n,)."""
-        self._beside[0] += differs.sum()
-        if batch.digits.labels is not None:
-            judged = differs & new_to_both
-            self._beside[1:] += [(judged & (answers == batch.digits.labels)).sum() for answers in (labels, others)]
-
-    def fields(self) -> dict[str, Any]:
-        """Return the fields of `Shard` that are sums."""
-        return {
-            "rows": self._rows,
-            "review": self._review,
-            "learned": self._learned,
-            "classes": self._classes.tolist(),
-            "confusion": self._confusion.tolist(),
-            "observed": self._observed.as_json(),
-            "faults": self._faults,
-            "beside": self._beside.tolist(),
-        }
+    labels: uint8 (n,). confidence: float32 (n,). passed_on, unanswered, review, learned: bool (n,).
+    """
+    digits, answered = batch.digits, ~unanswered
+    confusion = np.zeros((CLASSES, CLASSES), int)
+    if digits.labels is not None:
+        judged = answered & ~learned
+        np.add.at(confusion, (digits.labels[judged], labels[judged]), 1)
+    passed_on = passed_on if passed_on is None else passed_on[answered]
+    return {
+        "rows": len(digits),
+        "review": int(review.sum()),
+        "learned": int(learned.sum()),
+        "classes": np.bincount(labels[answered], minlength=CLASSES),
+        "confusion": confusion,
+        "observed": drift.measure(digits.images[answered], labels[answered], confidence[answered], passed_on),
+        "faults": list(batch.faults),
+        "beside": np.zeros(3, int),
+    }
 
 
 _local = threading.local()
