@@ -52,7 +52,7 @@ def tune(
     prepared = prepare(store, dataset, validation)
     options = ["--recipe", recipe, "--trials", str(trials)]
     reproduce = call("tune", data, *options, changes=changes, max_bad_rows=max_bad_rows)
-    with studies.locked(store.root):
+    with studies.alone(store.root):
         finished = studies.finished_trials(studies.open_study(store.root, base, prepared.name))
         for number in range(finished + 1, trials + 1):
             attempt_stage(store, prepared, base, number)

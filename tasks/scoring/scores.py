@@ -32,7 +32,7 @@ from tasks.scoring.inputs import Survey, survey
 from tasks.scoring.shards import Job, Piece, Shard
 from tasks.scoring.writing import writing
 from tasks.store import Artifact, Draft, Store, sha256, unwritable
-from tasks.store.locks import try_lock
+from tasks.store.locks import locked
 from tasks.words import listed
 
 log = logging.getLogger(__name__)
@@ -217,24 +217,16 @@ def _shards_folder(store: Store, digest: str, shards_in: str | None) -> Path:
 @contextlib.contextmanager
 def alone(store: Store, planned: Plan) -> Iterator[None]:
     """Keep other runs from scoring the same meanwhile: they wait, and find it done. Raises: StoreError."""
-    from filelock import FileLock
-
     lock = store.root / ".scratch" / f"shards-{planned.job.digest}.lock"
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        with try_lock(lock) as is_free:
-            if not is_free:
-                log.info("another run scores the same: waiting for it")
-        held = FileLock(lock)
-        held.acquire()
-    except OSError as error:
-        raise unwritable(store.root, error) from error
-    try:
+    with contextlib.ExitStack() as held:
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(lock, "another run scores the same: waiting for it"))
+        except OSError as error:
+            raise unwritable(store.root, error) from error
         yield
         # Who waits for it finds the scores; who comes from now on makes a new file.
         lock.unlink(missing_ok=True)
-    finally:
-        held.release()
 
 
 def published(store: Store, planned: Plan) -> Artifact | None:

@@ -15,6 +15,7 @@ from tasks.scoring.outputs import SUBMISSION
 from tasks.scoring.scores import ScoresMetrics
 from tasks.store import Artifact, Store, unwritable
 from tasks.store.files import append
+from tasks.store.locks import locked
 from tasks.store.typed import as_json, parsed
 
 LOG = "submissions.jsonl"
@@ -71,23 +72,24 @@ def submit(store: Store, scores: Artifact, message: str) -> Submission:
     Raises: AccessError without credentials, and nothing is sent; FetchError without a network, or where there is no
     score after ten minutes; DataError if Kaggle refuses the file.
     """
-    for submission in submissions(store):
-        if submission.scores == scores.name:
-            return submission
-    before = _at_kaggle(scores)
-    refused = before.ref if before and before.status.name == "ERROR" else None
-    if before is None or refused:
-        _send(scores, message)
-    entry = _judged(scores, refused)
-    if entry.status.name == "ERROR":
-        raise DataError("Kaggle refuses the submission", file=scores.name, received=entry.error_description)
-    package, told = scores.manifest().inputs[0], datetime.now(UTC).isoformat(timespec="seconds")
-    submission = Submission(scores.name, package, float(entry.public_score), entry.description, told)
     try:
-        append(store.root / LOG, [as_json(submission)])
+        with locked(store.root / f".{LOG}.lock", "another submission is being sent: waiting for it"):
+            for submission in submissions(store):
+                if submission.scores == scores.name:
+                    return submission
+            before = _at_kaggle(scores)
+            refused = before.ref if before and before.status.name == "ERROR" else None
+            if before is None or refused:
+                _send(scores, message)
+            entry = _judged(scores, refused)
+            if entry.status.name == "ERROR":
+                raise DataError("Kaggle refuses the submission", file=scores.name, received=entry.error_description)
+            package, told = scores.manifest().inputs[0], datetime.now(UTC).isoformat(timespec="seconds")
+            submission = Submission(scores.name, package, float(entry.public_score), entry.description, told)
+            append(store.root / LOG, [as_json(submission)])
+            return submission
     except OSError as error:
         raise unwritable(store.root, error) from error
-    return submission
 
 
 def _send(scores: Artifact, message: str) -> None:

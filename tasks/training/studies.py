@@ -3,23 +3,20 @@
 One file, `studies.db`, below the artifacts folder; a study for each recipe on each prepared data.
 """
 
-import contextlib
 import json
-import logging
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import StoreError
+from tasks.store.locks import locked
 from tasks.store.provenance import code_version
 from tasks.training import recipes
 from tasks.training.recipes import Recipe
 
 if TYPE_CHECKING:
     import optuna
-
-log = logging.getLogger(__name__)
 
 DATABASE = "studies.db"
 LEAST_TRIALS = 8  # fewer do not tell which values matter
@@ -77,26 +74,14 @@ def space(recipe: Recipe) -> Space:
     return widened
 
 
-@contextlib.contextmanager
-def locked(root: Path) -> Iterator[None]:
+def alone(root: Path) -> AbstractContextManager[None]:
     """Wait until no one else on this machine tunes; a trial that is marked as running was then killed."""
-    from filelock import FileLock, Timeout
-
     root.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(root / f".{DATABASE}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        log.info("another tuning is going on here; waiting for its end")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+    return locked(root / f".{DATABASE}.lock", "another tuning is going on here; waiting for its end")
 
 
 def open_study(root: Path, recipe: Recipe, prepared: str) -> "optuna.Study":
-    """Open the study of a recipe on prepared data, or create it; call this within `locked`.
+    """Open the study of a recipe on prepared data, or create it; call this within `alone`.
 
     The first trial of a study is the recipe as it is. The trials of a process that was killed are enqueued again, with
     the values that they had.

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,13 @@ def test_scores_are_sent_once_and_their_public_score_is_kept(store: Store, score
     assert submit(store, scores, "once more").message == submission.message
     assert kaggle.files == [CONTENT]
     assert submissions.submissions(store) == [submit(store, scores, "")]
+
+
+def test_scores_that_two_send_at_once_are_sent_once(store: Store, scores: Artifact, kaggle: Kaggle) -> None:
+    with ThreadPoolExecutor(2) as people:
+        first, second = people.map(lambda message: submit(store, scores, message), ["one", "two"])
+    assert first == second
+    assert kaggle.asked.count("CreateSubmission") == 1
 
 
 def test_a_refused_submission_is_said_with_kaggles_reason_and_may_be_sent_again(
