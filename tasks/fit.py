@@ -172,7 +172,16 @@ def _callbacks(
     """Return callbacks that measure an epoch, judge it and keep it: Keras calls them in this order."""
     import keras
 
+    started: dict[str, float] = {}
+
+    def begin_epoch(epoch: int, logs: object) -> None:
+        learning.reseed(model, recipe.seed, epoch)
+        started.update(cpu_seconds=time.process_time(), wall_seconds=time.perf_counter())
+
     def end_epoch(epoch: int, logs: dict[str, float]) -> None:
+        # In the line of each epoch, so that a fit in several parts adds up.
+        logs["cpu_seconds"] = time.process_time() - started["cpu_seconds"]
+        logs["wall_seconds"] = time.perf_counter() - started["wall_seconds"]
         _check_loss(logs)
         resuming.check_space(scratch, model)
         if early:
@@ -181,9 +190,8 @@ def _callbacks(
         resuming.append_epoch(scratch / HISTORY, epoch, logs)
 
     return [
-        _measuring_cost(),
         keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, logs: learning.reseed(model, recipe.seed, epoch),
+            on_epoch_begin=begin_epoch,
             on_train_batch_end=lambda batch, logs: _check_loss(logs),
             on_epoch_end=end_epoch,
         ),
@@ -196,22 +204,6 @@ def _watching(watch: Watch) -> "keras.callbacks.Callback":
     import keras
 
     return keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: watch(epoch + 1, logs["val_accuracy"]))
-
-
-def _measuring_cost() -> "keras.callbacks.Callback":
-    """Return a callback that adds its cost to the line of each epoch, so that a fit in several parts adds up."""
-    import keras
-
-    started: dict[str, float] = {}
-
-    def begin(epoch: int, logs: object) -> None:
-        started.update(cpu_seconds=time.process_time(), wall_seconds=time.perf_counter())
-
-    def end(epoch: int, logs: dict[str, float]) -> None:
-        logs["cpu_seconds"] = time.process_time() - started["cpu_seconds"]
-        logs["wall_seconds"] = time.perf_counter() - started["wall_seconds"]
-
-    return keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)
 
 
 def _check_loss(logs: Mapping[str, float]) -> None:

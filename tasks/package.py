@@ -116,12 +116,7 @@ def choose_cascade(
             file.unlink()
         return cascade, None, {}
     (folder / CASCADE).write_bytes(as_json(cascade) + b"\n")
-    content = forms[FLOAT32].read_bytes()
-    return (
-        cascade,
-        FirstReader(content, cascade.temperature, cascade.threshold, cascade.calibration.temperature),
-        checks,
-    )
+    return cascade, FirstReader.of(forms[FLOAT32].read_bytes(), cascade), checks
 
 
 def accepted(checks: dict[str, FormCheck], prefix: str = "") -> list[str]:

@@ -24,7 +24,7 @@ from tasks.models.scorer import Engine
 from tasks.reports import leaderboard
 from tasks.reports.leaderboard import Leaderboard
 from tasks.stage import stage
-from tasks.store import Artifact, Draft, Store, lineage
+from tasks.store import Artifact, Draft, Store, nearest
 from tasks.store.provenance import commit, versions
 from tasks.training import resuming
 from tasks.training.recipes import PUBLISHED, Recipe
@@ -79,8 +79,7 @@ def rank(
 def _comparison(
     store: Store, prepared: Artifact, contenders: Sequence[Contender], failures: Sequence[Failure], call: str
 ) -> Comparison:
-    dataset = next(one for one in lineage(store, prepared).values() if one and one.kind == "dataset")
-    source = dataset.manifest().source["data"]
+    source = nearest(store, prepared)["dataset"].manifest().source["data"]
     recipes = [contender.recipe.name for contender in contenders] + [failure.recipe for failure in failures]
     names = list(dict.fromkeys(recipes))
     test = digits.read_labelled(prepared.file_if_any("test.parquet"))

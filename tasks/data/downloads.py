@@ -201,7 +201,7 @@ def _zip_from_kaggle(api: Any) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         api.competition_download_files(COMPETITION, path=folder, force=True, quiet=True)
         path = Path(folder) / f"{COMPETITION}.zip"
-        if not (zipfile.is_zipfile(path) and _is_sound(path)):
+        if not _is_sound(path):
             raise AttemptError("what Kaggle sent is not a whole zip; to go on, try again")
         return path.read_bytes()
 
@@ -217,7 +217,7 @@ def _explained(error: Exception) -> AttemptError:
 
 
 def _is_sound(path: Path) -> bool:
-    """Return whether every member's checksum holds."""
+    """Return whether a file is a zip, and every member's checksum holds."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None

@@ -94,8 +94,7 @@ def models_of(package: Artifact, form: str, *, cascade: bool = True, judged: boo
     first = None
     if file:
         chosen = parsed(Cascade, file.read_bytes(), "the cascade is not what was written", file=file, remedy=REMEDY)
-        model = package.file(_file(metrics, FIRST, form)).read_bytes()
-        first = FirstReader(model, chosen.temperature, chosen.threshold, chosen.calibration.temperature)
+        first = FirstReader.of(package.file(_file(metrics, FIRST, form)).read_bytes(), chosen)
     return Models(package.file(main).read_bytes(), metrics.calibration.temperature, first)
 
 

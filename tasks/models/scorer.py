@@ -7,6 +7,7 @@ import numpy as np
 
 from tasks.data.digits import CLASSES, SIDE
 from tasks.errors import PackageError
+from tasks.judging.cascade import Cascade
 from tasks.judging.statistics import softmax
 from tasks.silence import silence
 
@@ -93,6 +94,11 @@ class FirstReader:
     temperature: float
     threshold: float
     whole: float
+
+    @classmethod
+    def of(cls, model: bytes, cascade: Cascade) -> "FirstReader":
+        """Return the first reader of a cascade."""
+        return cls(model, cascade.temperature, cascade.threshold, cascade.calibration.temperature)
 
 
 @dataclass(frozen=True)

@@ -73,23 +73,18 @@ def compared(claim: Claim, package: Artifact) -> Again:
 
 def markdown(answered: Sequence[Again], package: Artifact) -> str:
     """Return a page, a line a file."""
-    rows, changed = (
-        sum(again.rows for again in answered),
-        sum(sum((again.changes or {}).values()) for again in answered),
-    )
+    rows = sum(again.rows for again in answered)
+    changed = sum(sum((again.changes or {}).values()) for again in answered)
     lines = [
-        f"{counted(len(answered), 'file')} with {counted(rows, 'row')} again by `{package.name}`: {changed:,} differ"
+        f"{counted(len(answered), 'file')} with {counted(rows, 'row')} again by `{package.name}`: {changed:,} differ",
+        "",
+        "| file | rows | what has changed |",
+        "|---|--:|---|",
     ]
-    lines += ["", "| file | rows | what has changed |", "|---|--:|---|"]
-    return "\n".join(
-        [
-            *lines,
-            *(
-                f"| {in_markdown(again.claim.printable_name)} | {again.rows:,} | {in_markdown(again.says)} |"
-                for again in answered
-            ),
-        ]
-    )
+    for again in answered:
+        name = in_markdown(again.claim.printable_name)
+        lines.append(f"| {name} | {again.rows:,} | {in_markdown(again.says)} |")
+    return "\n".join(lines)
 
 
 def _labels(path: Path) -> Iterator[str]:
