@@ -18,10 +18,10 @@ from tasks.registry import package_of
 from tasks.scoring import delivery, inbox, scores
 from tasks.scoring.backfill import Again, compared, done_since, markdown, result_of
 from tasks.scoring.inbox import Claim
-from tasks.scoring.inputs import spool_folder, tables_to_score
+from tasks.scoring.inputs import tables_to_score
 from tasks.scoring.scores import Options
 from tasks.stage import run_all, stage
-from tasks.store import Artifact, Store
+from tasks.store import Artifact, Store, draft_folder
 
 
 @flow(name="backfill", flow_run_name="backfill since {since}", persist_result=False, **notices.HOOKS)
@@ -56,7 +56,7 @@ def answer_again(store: Store, package: Artifact, claim: Claim, options: Options
     try:
         if not target.exists():
             _, own_options = inbox.options_of(claim.folders, package.id, options)
-            with spool_folder(store.root) as spool:
+            with draft_folder(store.root, "standard-input") as spool:
                 tables = tables_to_score([str(claim.folders.done / claim.name)], settings.load(), spool)
                 planned = scores.plan(store, package, tables, own_options, about={"again": True})
                 answers = scores.carry_out(store, planned, rows_in_lines(about_rows(tables)))

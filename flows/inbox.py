@@ -25,10 +25,10 @@ from tasks.progress import rows_in_lines
 from tasks.registry import package_of
 from tasks.scoring import inbox, scores
 from tasks.scoring.inbox import Claim
-from tasks.scoring.inputs import spool_folder, tables_to_score
+from tasks.scoring.inputs import tables_to_score
 from tasks.scoring.scores import Options, ScoresMetrics
 from tasks.stage import stage
-from tasks.store import Artifact, Store
+from tasks.store import Artifact, Store, draft_folder
 from tasks.words import counted, in_markdown, listed, printable
 
 log = logging.getLogger(__name__)
@@ -160,7 +160,7 @@ def score_file(
     store: Store, package: Artifact, claim: Claim, options: Options, workers: int, beside: Artifact | None
 ) -> Artifact:
     """Score the rows of one file."""
-    with spool_folder(store.root) as spool:
+    with draft_folder(store.root, "standard-input") as spool:
         tables = tables_to_score([str(claim.file)], settings.load(), spool)
         tell = rows_in_lines(about_rows(tables))
         arrived = claim.arrived

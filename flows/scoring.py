@@ -13,11 +13,11 @@ from tasks.score import piece_stage as score_piece
 from tasks.score import plan_stage as plan
 from tasks.score import publish_stage as publish
 from tasks.scoring import delivery, scores
-from tasks.scoring.inputs import spool_folder, tables_to_score
+from tasks.scoring.inputs import tables_to_score
 from tasks.scoring.processes import threads_per_worker
 from tasks.scoring.scores import Options
 from tasks.stage import dask, run_all
-from tasks.store import Artifact, Store
+from tasks.store import Artifact, Store, draft_folder
 
 
 @flow(name="score", flow_run_name="score {inputs}", persist_result=False, **notices.HOOKS)
@@ -55,7 +55,7 @@ def score(
         delivery.check_writable(output, force)
     package = package_of(store, model)
     second = package_of(store, beside) if beside else None
-    with spool_folder(store.root) as spool:
+    with draft_folder(store.root, "standard-input") as spool:
         tables = tables_to_score(inputs, config, spool, ignore_columns or [])
         on_dask = runner == "dask" or address is not None
         threads = 1 if on_dask else threads_per_worker(workers)  # Dask's own workers share the cores

@@ -22,7 +22,7 @@ from flows.cli.terminal import AsJson, Quiet, display, print_json
 from flows.operations.checks import check_training
 from tasks import settings
 from tasks.errors import DigitsError, StoreError
-from tasks.store import Artifact, Store
+from tasks.store import Artifact, Store, draft_folder
 
 if TYPE_CHECKING:
     from tasks.scoring.scores import Options
@@ -279,13 +279,13 @@ def _score_without_prefect(
     from tasks.progress import rows_progress
     from tasks.registry import package_of
     from tasks.scoring import scores
-    from tasks.scoring.inputs import spool_folder, tables_to_score
+    from tasks.scoring.inputs import tables_to_score
 
     config = settings.load()
     store = Store(config.artifacts)
     package = package_of(store, model)
     second = package_of(store, beside) if beside else None
-    with spool_folder(store.root) as spool:
+    with draft_folder(store.root, "standard-input") as spool:
         tables = tables_to_score(inputs, config, spool, ignored)
         with rows_progress(about_rows(tables), quiet) as tell:
             planned = scores.plan(store, package, tables, options, shards_in=shards_in, workers=workers, beside=second)

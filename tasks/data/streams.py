@@ -58,9 +58,9 @@ class Stream:
             head = contents.read(HEAD)
             is_gzip = contents is not file
             if is_gzip and self.member is None:
-                # Of more than 4 GB too few: so is its own record of it.
+                # Its own record of it begins again at 4 GB.
                 file.seek(-4, os.SEEK_END)
-                size = int.from_bytes(file.read(4), "little")
+                size = max(size, int.from_bytes(file.read(4), "little"))
         return Probe(self, head, size, packed=is_gzip or self.member is not None)
 
     @contextlib.contextmanager

@@ -1,11 +1,9 @@
 """What there is to score: tables of digits as in `sources.py`, and pictures, from what a person names."""
 
-import contextlib
 import hashlib
 import logging
 import os
 import re
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,31 +19,12 @@ from tasks.errors import DataError
 from tasks.scoring.picture_tables import is_picture, picture_table, promises_picture
 from tasks.settings import Settings
 from tasks.store import unwritable
-from tasks.store.drafts import new_draft, sweep
 from tasks.words import listed
 
 log = logging.getLogger(__name__)
 
 STANDARD_INPUT = "-"
 NAMED_FILES = 10  # in a line about files that are not read
-
-
-@contextlib.contextmanager
-def spool_folder(root: Path) -> Iterator[Path]:
-    """Make a folder below the artifacts, for a while, for what comes from standard input; sweep those of killed runs.
-
-    Raises: StoreError.
-    """
-    folder = new_draft(root, "standard-input")
-    try:
-        sweep(root)
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise unwritable(root, error) from error
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def tables_to_score(
@@ -55,8 +34,8 @@ def tables_to_score(
 
     inputs: paths, addresses (`s3://…`) or patterns of tables, pictures, and zips or folders of them; the names that
         `recognise` knows; `-` for a CSV from standard input. Of tables that hold both, the test part is meant.
-    spool: folder that standard input is kept in. ignored: columns of CSVs that are not read; None where the caller has
-        no way to name any.
+    spool: folder that standard input is kept in, a `draft_folder` of the artifacts. ignored: columns of CSVs that are
+        not read; None where the caller has no way to name any.
     Raises: DataError if there is nothing, or nothing usable; FetchError.
     """
     tables: list[Table] = []
@@ -66,7 +45,8 @@ def tables_to_score(
         if name in NAMED:
             tables.append(recognise(name, settings).tables["test"])
             continue
-        shown, probes = _sorted_out(_streams(name, spool))
+        names = dict(_streams(name, spool))
+        shown, probes = _sorted_out(names)
         if not shown and not probes:
             raise DataError(
                 "no file is in it",
@@ -76,14 +56,17 @@ def tables_to_score(
                 remedy="name the folder that holds them",
             )
         if shown:
-            count = len(shown) + len(probes)
             pictures += shown
-            picture_names += [_name(name, stream.base, count) for stream in shown]
+            picture_names += [names[stream] for stream in shown]
             if probes:
                 log.warning("not read, no pictures: %s", listed([probe.stream.name for probe in probes], NAMED_FILES))
         else:
+            by_file = {stream.name: own_name for stream, own_name in names.items()}
             chosen = _to_score(tables_of(probes, name, ignored), name)
-            tables += [replace(table, file=_name(name, _base(table.file), len(chosen))) for table in chosen]
+            tables += [replace(table, file=by_file[table.file]) for table in chosen]
+    for name, count in Counter([*(table.file for table in tables), *picture_names]).items():
+        if count > 1:
+            raise DataError("this is to be scored twice", file=name, remedy="name it once")
     tables = _shortened(tables)
     if pictures:
         tables.append(picture_table(pictures, picture_names))
@@ -164,12 +147,19 @@ def _sorted_out(streams: Iterable[Stream]) -> tuple[list[Stream], list[Probe]]:
     return pictures, others
 
 
-def _streams(name: str, spool: Path) -> Iterator[Stream]:
+def _streams(name: str, spool: Path) -> Iterator[tuple[Stream, str]]:
+    """Yield the files that an input leads to, each with a name of its own, which begins with that of the input."""
     if name == STANDARD_INPUT:
-        yield Stream("standard input", _spooled(spool))
+        yield Stream("standard input", _spooled(spool)), "standard input"
         return
-    for path in _paths(name):
-        yield from streams_in(path.absolute())  # whoever reads it may do so from another folder
+    paths = _paths(name)
+    is_pattern = paths != [expanded(name)]
+    for path in paths:
+        shown = (str(path) if is_pattern else name).rstrip("/")
+        for stream in streams_in(path.absolute()):  # whoever reads it may do so from another folder
+            inside = stream.name.partition("/")[2]
+            own_name = f"{shown}/{inside}" if inside else shown
+            yield replace(stream, name=own_name) if is_pattern else stream, own_name
 
 
 def _spooled(folder: Path) -> Path:
@@ -219,15 +209,6 @@ def _to_score(tables: list[Table], where: str) -> list[Table]:
         if table not in tests:
             log.warning("%s: not read: what is to be scored of %s is its test part", table.file, where)
     return tests or tables
-
-
-def _name(input_name: str, base: str, count: int) -> str:
-    """Return what to call one of `count` files of an input, by its own name `base`."""
-    if input_name == STANDARD_INPUT:
-        return "standard input"
-    if count == 1 and _base(input_name) == base:
-        return input_name
-    return f"{input_name.rstrip('/')}/{base}"
 
 
 def _base(name: str) -> str:

@@ -1,11 +1,15 @@
 """Drafts: the folders in which artifacts are made, each named after the machine and process that work in it."""
 
+import contextlib
 import os
 import shutil
 import socket
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from tasks.errors import StoreError
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,21 @@ def drafts(root: Path) -> list[Path]:
 def new_draft(root: Path, name: str) -> Path:
     """Return a path for a draft of this process; nothing is made yet."""
     return root / ".drafts" / f"{name}@{socket.gethostname()}@{os.getpid()}@{uuid.uuid4().hex[:8]}"
+
+
+@contextlib.contextmanager
+def draft_folder(root: Path, name: str) -> Iterator[Path]:
+    """Make a folder of this process, which goes with the context; sweep those of killed runs. Raises: StoreError."""
+    folder = new_draft(root, name)
+    try:
+        sweep(root)
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise unwritable(root, error) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_elsewhere(draft: Path) -> bool:
@@ -54,3 +73,14 @@ def sweep(root: Path) -> None:
     for draft in drafts(root):
         if not is_elsewhere(draft) and not is_alive(draft):
             shutil.rmtree(draft, ignore_errors=True)
+
+
+def unwritable(root: Path, error: OSError) -> StoreError:
+    """Return the error for a store that cannot be written."""
+    return StoreError(
+        "the artifacts folder cannot be written",
+        file=str(root),
+        # HDF5 puts a paragraph where others have "No space left on device".
+        received=os.strerror(error.errno) if error.errno else str(error),
+        remedy="free space, mend the permissions, or set DIGITS_HOME to another folder",
+    )

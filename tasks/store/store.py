@@ -21,7 +21,7 @@ from typing import Any
 
 from tasks.errors import StoreError
 from tasks.store.artifact import Artifact, inventory
-from tasks.store.drafts import Draft, new_draft, sweep
+from tasks.store.drafts import Draft, draft_folder, new_draft, unwritable
 from tasks.store.files import sync
 from tasks.store.locks import try_lock
 from tasks.store.manifest import ID, MANIFEST, Manifest, write_manifest
@@ -183,20 +183,15 @@ class Store:
 
     @contextlib.contextmanager
     def _draft(self, name: str) -> Iterator[Draft]:
-        folder = new_draft(self.root, name)
         try:
-            sweep(self.root)
-            folder.mkdir(parents=True)
-            with self._scratch(name) as scratch:
+            with draft_folder(self.root, name) as folder, self._scratch(name) as scratch:
                 yield Draft(folder, scratch)
         except OSError as error:
             # Other trouble, with an input for example, is the stage's to explain.
-            ours = str(error.filename or "").startswith((str(folder.parent), str(self.root / ".scratch")))
+            ours = str(error.filename or "").startswith((str(self.root / ".drafts"), str(self.root / ".scratch")))
             if ours or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
                 raise unwritable(self.root, error) from error
             raise
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     @contextlib.contextmanager
     def _scratch(self, name: str) -> Iterator[Path]:
@@ -296,14 +291,3 @@ def _digest(made_from: Mapping[str, Any]) -> str:
 
 def _attempt(artifact_id: str) -> int:
     return int(artifact_id.partition("-")[2] or 1)
-
-
-def unwritable(root: Path, error: OSError) -> StoreError:
-    """Return the error for a store that cannot be written."""
-    return StoreError(
-        "the artifacts folder cannot be written",
-        file=str(root),
-        # HDF5 puts a paragraph where others have "No space left on device".
-        received=os.strerror(error.errno) if error.errno else str(error),
-        remedy="free space, mend the permissions, or set DIGITS_HOME to another folder",
-    )

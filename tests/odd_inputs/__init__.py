@@ -14,10 +14,10 @@ from tasks.errors import DigitsError
 from tasks.models.packaged import INT8, models_of
 from tasks.models.scorer import Scorer
 from tasks.scoring import scores
-from tasks.scoring.inputs import spool_folder, tables_to_score
+from tasks.scoring.inputs import tables_to_score
 from tasks.scoring.scores import Options, ScoresMetrics
 from tasks.settings import Settings
-from tasks.store import damage
+from tasks.store import damage, draft_folder
 from tests import making
 from tests.odd_inputs.cases import Case, WrongError, mutated, read
 from tests.odd_inputs.pictures import MODES, fuzz_pictures
@@ -49,7 +49,7 @@ def fuzz_score(case: Case) -> None:
     )
     answers = None
     try:
-        with spool_folder(store.root) as spool:
+        with draft_folder(store.root, "standard-input") as spool:
             tables = tables_to_score([str(next(case.folder.iterdir()))], Settings(home=case.folder), spool)
             rows = [row for table in tables for row in read(table).values()]
             answers = scores.carry_out(store, scores.plan(store, case.package, tables, options, threads=1))

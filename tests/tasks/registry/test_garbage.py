@@ -12,8 +12,7 @@ from tasks import registry
 from tasks.errors import StoreError
 from tasks.registry import Decision, garbage
 from tasks.registry.garbage import Garbage
-from tasks.scoring.inputs import spool_folder
-from tasks.store import Artifact, Draft, Store, damage, find_damage, lineage
+from tasks.store import Artifact, Draft, Store, damage, draft_folder, find_damage, lineage
 from tests.tasks.trained import Trained, trained
 
 NOBODY = 2**22 + 1  # beyond the largest id that a process has
@@ -55,7 +54,7 @@ def test_of_three_runs_the_champion_the_one_before_and_the_newest_stay(store: St
 def test_a_package_stays_while_a_run_scores_with_it_however_long_that_takes(store: Store) -> None:
     used, _ = trained(store, seed=1), trained(store, seed=2)
     package = registry.package_of(store, used.package.id)
-    with spool_folder(store.root):
+    with draft_folder(store.root, "standard-input"):
         assert collect(store) == []
     assert package.name in collect(store)
 

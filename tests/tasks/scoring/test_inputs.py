@@ -15,8 +15,9 @@ from tasks.data import digits
 from tasks.data.tables import Table
 from tasks.errors import DataError, StoreError
 from tasks.scoring import picture_tables
-from tasks.scoring.inputs import spool_folder, survey, tables_to_score
+from tasks.scoring.inputs import survey, tables_to_score
 from tasks.settings import Settings
+from tasks.store import draft_folder
 from tests import making
 
 DIGITS = making.digits(30)
@@ -116,6 +117,28 @@ def test_a_pattern_stands_for_the_files_that_it_fits(tmp_path: Path) -> None:
         tables(tmp_path / "*.parquet", folder=tmp_path)
 
 
+def test_files_of_one_name_are_told_apart_in_a_zip_and_by_a_pattern(tmp_path: Path) -> None:
+    content = making.csv_text(making.csv_rows(UNLABELLED))
+    making.write_zip(tmp_path / "tables.zip", {"a/test.csv": content, "b/test.csv": content})
+    making.write_zip(tmp_path / "pictures.zip", {"a/1.png": b"\x89PNG", "b/1.png": b"\x89PNG"})
+    for folder in ("jan", "feb"):
+        (tmp_path / folder).mkdir()
+        csv(tmp_path / folder / "test.csv")
+        (tmp_path / folder / "1.png").write_bytes(b"\x89PNG")
+    zipped, (pictures,) = (tables(tmp_path / f"{name}.zip", folder=tmp_path) for name in ("tables", "pictures"))
+    assert [table.file for table in zipped] == [f"{tmp_path}/tables.zip/{folder}/test.csv" for folder in "ab"]
+    assert pictures.names == tuple(f"{tmp_path}/pictures.zip/{folder}/1.png" for folder in "ab")
+    fitting, (pictures,) = (tables(tmp_path / "*" / f"*.{ending}", folder=tmp_path) for ending in ("csv", "png"))
+    assert [table.file for table in fitting] == [f"{tmp_path}/{folder}/test.csv" for folder in ("feb", "jan")]
+    assert pictures.names == tuple(f"{tmp_path}/{folder}/1.png" for folder in ("feb", "jan"))
+
+
+def test_an_input_that_is_named_twice_is_refused(tmp_path: Path) -> None:
+    path = csv(tmp_path / "test.csv")
+    with pytest.raises(DataError, match=r"test.csv: this is to be scored twice; to go on, name it once"):
+        tables(path, path, folder=tmp_path)
+
+
 def test_a_folder_without_files_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty" / "inner").mkdir(parents=True)
     with pytest.raises(DataError) as error:
@@ -147,7 +170,7 @@ def test_standard_input_is_a_csv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     text = making.csv_text(making.csv_rows(UNLABELLED))
     for stdin in (text, gzip.compress(text)):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        with spool_folder(tmp_path) as folder:
+        with draft_folder(tmp_path, "standard-input") as folder:
             (table,) = tables("-", folder=folder)
             np.testing.assert_array_equal(images(table), DIGITS.images)
             assert table.file == "standard input"
@@ -237,10 +260,10 @@ def test_ids_are_part_of_what_tells_inputs_apart(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_has_left_of_standard_input_goes(tmp_path: Path) -> None:
-    with spool_folder(tmp_path) as folder:
+    with draft_folder(tmp_path, "standard-input") as folder:
         left = folder.with_name(folder.name.replace(f"@{os.getpid()}@", "@4194303@"))
         left.mkdir()
-    with spool_folder(tmp_path) as folder:
+    with draft_folder(tmp_path, "standard-input") as folder:
         assert list(folder.parent.iterdir()) == [folder]
 
 
