@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tasks.data import digits, quarantine
+from tasks.data.addresses import expanded
 from tasks.data.metrics import DatasetMetrics, RowCounts
 from tasks.data.sources import NAMED, Source, recognise
 from tasks.data.streams import changed
@@ -35,7 +36,7 @@ def ingest(store: Store, data: str, settings: Settings, *, fresh: bool = False) 
             raise changed(names, "the same content before and after", "another sha256")
         return metrics
 
-    where = data if data in NAMED else str(Path(data).expanduser().absolute())
+    where = data if data in NAMED else str(expanded(data).absolute())
     files = [
         {"path": str(path.absolute()), "bytes": path.stat().st_size, "sha256": sha256(path)} for path in source.files
     ]

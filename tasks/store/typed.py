@@ -23,9 +23,9 @@ def as_json(value: Any, indent: int | None = None) -> bytes:
 
 
 def parsed(form: type[T], content: bytes, what: str, *, file: Path, row: int | None = None, remedy: str) -> T:
-    """Return what JSON holds as the dataclass `form`.
+    """Return what JSON holds as the dataclass `form`; what else it holds is left out.
 
-    Raises: StoreError, which says `what`, if it is no JSON, or a value is missing, unknown or of another type.
+    Raises: StoreError, which says `what`, if it is no JSON, or a value is missing or of another type.
     """
     # Takes a tenth of a second to import, so only where something is read.
     from pydantic import ValidationError

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from upath import UPath
 
 from tasks.data import digits, quarantine, sources
 from tasks.data.metrics import DatasetMetrics, RowCounts
@@ -86,6 +87,12 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     ):
         ingest(store, str(path), here)
     assert [found for found in store.root.rglob("*") if found.is_file()] == []
+
+
+def test_an_address_is_kept_as_it_was_named(store: Store, here: Settings) -> None:
+    address = UPath(f"memory://{here.home.name}/train.csv")
+    address.write_bytes(making.write_csv(here.home / "a.csv", making.digits(20)).read_bytes())
+    assert ingest(store, str(address), here).manifest().source["data"] == str(address)
 
 
 def test_a_dataset_is_read_again_as_a_source(store: Store, here: Settings) -> None:
