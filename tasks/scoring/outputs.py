@@ -93,8 +93,11 @@ def answers(scores: Artifact) -> Iterator[tuple[Any, ...]]:
 
 def write_quarantine(folder: Path, job: Job, finished: Iterable[Shard]) -> None:
     """Write quarantine.csv where rows were set aside."""
-    rows = [_quarantined(job, shard, fault) for shard in finished for fault in shard.faults]
-    if rows:
+    shards_with_faults = [shard for shard in finished if shard.quarantined]
+    if shards_with_faults:
+        rows = (
+            _quarantined(job, shard, fault) for shard in shards_with_faults for fault in shards.faults_of(job, shard)
+        )
         _write_csv(folder / QUARANTINE, ["id", "column", "rule", "expected", "received"], _for_people(rows))
 
 

@@ -340,7 +340,7 @@ def _metrics(planned: Plan, finished: Sequence[Shard]) -> ScoresMetrics:
     is_expected = drift_metrics.verdict == "none" and not pictures
     return ScoresMetrics(
         rows=sum(shard.rows for shard in finished),
-        quarantined=sum(len(shard.faults) for shard in finished),
+        quarantined=sum(shard.quarantined for shard in finished),
         class_counts=np.sum([shard.classes for shard in finished], axis=0).tolist(),
         review=sum(shard.review for shard in finished),
         expected=calibration.at(planned.options.review_below) if is_expected else None,

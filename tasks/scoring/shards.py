@@ -34,6 +34,7 @@ from tasks.scoring.writing import writing
 from tasks.store import sha256
 
 ROW_GROUP = 10  # chunks
+FAULTS = "faults"  # in a shard's manifest, those of the rows that were set aside
 ODD = "unlike most digits: something else, or several?"
 STRANGE = "unlike any digit that the model knows"
 
@@ -117,8 +118,9 @@ class Shard:
     table_index: of its table, in `Job.tables`. number: its place among the shards of that table, from 0. last: whether
     the table ends with it. bytes, sha256: of the Parquet file.
     rows: scored, `review` of them to be looked at, and `learned` of them images that the model has learned from.
+    quarantined: rows that were set aside; `faults_of` has their faults, which may be more than the memory holds.
     classes: answers by class, (10,). confusion: truth by answer, (10, 10), of the others whose truth is known.
-    observed: what drift is judged by, as `drift.Profile` writes it. faults: the rows that were set aside.
+    observed: what drift is judged by, as `drift.Profile` writes it.
     beside: answers that are another of the second package, and of these, where the truth is known and neither has
     learned from the image, those that only the first and only the second reads right, (3,); zeros without one.
     """
@@ -135,7 +137,7 @@ class Shard:
     classes: list[int]
     confusion: list[list[int]]
     observed: dict[str, Any]
-    faults: list[Fault]
+    quarantined: int
     beside: list[int]
 
 
@@ -165,12 +167,18 @@ def finished_shard(job: Job, table_index: int, number: int) -> Shard | None:
     try:
         with reached(str(manifest)):
             fields = json.loads(manifest.read_text(encoding="utf-8"))
-            fields["faults"] = [Fault(**fault) for fault in fields["faults"]]
+            del fields[FAULTS]
             shard = Shard(**fields)
             size = parquet.stat().st_size
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return shard if (shard.digest, shard.bytes) == (job.digest, size) else None
+
+
+def faults_of(job: Job, shard: Shard) -> list[Fault]:
+    """Return the faults of the rows of a shard that were set aside."""
+    fields = json.loads(_files(job, shard.table_index, shard.number)[1].read_text(encoding="utf-8"))
+    return [Fault(**fault) for fault in fields[FAULTS]]
 
 
 def finished_shards(job: Job) -> list[Shard]:
@@ -272,9 +280,10 @@ def _score_shard(
         written = parquet.stat().st_size, sha256(parquet)
     sums |= {name: sums[name].tolist() for name in ("classes", "confusion", "beside")}
     sums["observed"] = sums["observed"].as_json()
-    shard = Shard(job.digest, table_index, number, last, *written, **sums)
+    faults = sums.pop(FAULTS)
+    shard = Shard(job.digest, table_index, number, last, *written, **sums, quarantined=len(faults))
     with writing(manifest) as file:
-        file.write(json.dumps(asdict(shard)).encode())
+        file.write(json.dumps(asdict(shard) | {FAULTS: [vars(fault) for fault in faults]}).encode())
 
 
 def _answers(job: Job, table_index: int, batch: Batch) -> tuple[pa.Table, dict[str, Any]]:
@@ -363,7 +372,7 @@ def _sums(
         "classes": np.bincount(labels[answered], minlength=CLASSES),
         "confusion": confusion,
         "observed": drift.measure(digits.images[answered], labels[answered], confidence[answered], passed_on),
-        "faults": list(batch.faults),
+        FAULTS: list(batch.faults),
         "beside": np.zeros(3, int),
     }
 
