@@ -57,9 +57,10 @@ def table(probe: Probe, ignored: Sequence[str] | None = None) -> Table:
     """Return the table of a file. ignored: as in `header`. Raises: as `header`."""
     stream = probe.stream
     columns = header(probe.head, stream.name, ignored)
-    return Table.of(
+    return Table(
         "csv",
-        [stream],
+        stream.name,
+        (stream.path,),
         partial(batches, stream, columns),
         only_beginning if probe.packed else partial(_places, stream),
         labelled=LABEL_COLUMN in columns,

@@ -15,7 +15,7 @@ import numpy as np
 
 from tasks.data.digits import PIXELS, SIDE, Digits
 from tasks.data.streams import Probe, Stream
-from tasks.data.tables import BEGINNING, Batch, Place, Table, only_beginning, row_numbers, sorted_out
+from tasks.data.tables import Batch, Place, Table, every, only_beginning, row_numbers, sorted_out
 from tasks.errors import DataError
 from tasks.words import counted
 
@@ -54,9 +54,10 @@ def _set_of(stream: Stream) -> str:
 
 def _table(probe: Probe, labels: Stream | None) -> Table:
     images = probe.stream
-    return Table.of(
+    return Table(
         "idx",
-        [images, labels] if labels else [images],
+        images.name,
+        tuple(sorted({stream.path for stream in (images, labels) if stream})),
         partial(_batches, images, labels),
         only_beginning if probe.packed else partial(_places, images),
         labelled=labels is not None,
@@ -99,7 +100,7 @@ def _places(images: Stream, step: int) -> list[Place]:
         size = pixels.seek(0, os.SEEK_END) - header
     if size != count * PIXELS:
         raise _wrong_length(images.name, count, PIXELS, counted(size, "byte"))
-    return [Place(row) for row in range(1, count + 1, step)] or [BEGINNING]
+    return every(step, count)
 
 
 def _unlabelled(file: BinaryIO, name: str, count: int, skipped: int) -> Iterator[Batch]:

@@ -10,7 +10,7 @@ from tasks.data import digits
 from tasks.data.addresses import for_arrow
 from tasks.data.digits import Digits
 from tasks.data.streams import Probe, explained
-from tasks.data.tables import BEGINNING, Batch, NotDigitsError, Place, Table, row_numbers, sorted_out
+from tasks.data.tables import Batch, NotDigitsError, Place, Table, every, row_numbers, sorted_out
 from tasks.errors import DataError
 
 MAGIC = b"PAR1"
@@ -36,13 +36,16 @@ def table(probe: Probe) -> Table:
     except DataError as error:
         raise NotDigitsError(str(error)) from error
     labelled = first is None or first.labels is not None
-    return Table.of(
+    with explained(path.name), pq.ParquetFile(**for_arrow(path)) as file:
+        rows = file.metadata.num_rows
+    return Table(
         "parquet",
-        [stream],
+        stream.name,
+        (path,),
         partial(_batches, path, labelled),
-        partial(_places, path),
-        labelled=labelled,
-        rows=_rows(path),
+        partial(every, rows=rows),
+        labelled,
+        rows=rows,
     )
 
 
@@ -54,13 +57,3 @@ def _batches(path: Path, labelled: bool, place: Place) -> Iterator[Batch]:
                 raise digits.mixed_labels(path.name, row, "without" if labelled else "with one")
             yield sorted_out(Digits(row_numbers(row, len(batch)), batch.images, batch.labels))
             row += len(batch)
-
-
-def _places(path: Path, step: int) -> list[Place]:
-    """Return where every `step` rows begin."""
-    return [Place(row) for row in range(1, _rows(path) + 1, step)] or [BEGINNING]
-
-
-def _rows(path: Path) -> int:
-    with explained(path.name), pq.ParquetFile(**for_arrow(path)) as file:
-        return file.metadata.num_rows

@@ -36,7 +36,7 @@ def tables() -> list[Table]:
 
 
 def _table(stream: Stream, split: SplitName) -> Table:
-    return Table.of("sample", [stream], partial(_batches, stream, split), only_beginning, labelled=True, split=split)
+    return Table("sample", stream.name, (stream.path,), partial(_batches, stream, split), only_beginning, True, split)
 
 
 def _batches(stream: Stream, split: SplitName, place: Place) -> Iterator[Batch]:

@@ -1,8 +1,7 @@
 """What a source hands over: tables of digits, read in batches of digits and of faults, the rows that are none."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -78,75 +77,50 @@ class Batch:
 class Table:
     """One table of digits of a source.
 
+    file: what messages call it, for example `digit-recognizer.zip/train.csv`. paths: the files on disk that it is of.
+    batches: goes through the table from a place. places: where every so many rows begin, for several readers to share
+        the table; only the beginning where it cannot be entered in its middle, as a packed file cannot.
     split: the split that it belongs to; "train" until `sources.py` has told train and test apart.
-    file: what messages call it, for example `digit-recognizer.zip/train.csv`.
     columns: the header as it stands in the file; None where the format has none.
-    read: goes through the table, each time it is called, from its beginning or from a Place. Raises: DataError.
-    places: where every so many rows begin, for several readers to share the table; only the beginning where it cannot
-        be entered in its middle, as a packed file cannot. Raises: DataError.
-    paths: the files on disk that it is read from.
     names, pictures: of pictures, what messages call each of them, and the files; else empty.
     rows: about how many there are, where that is known without reading them all.
     lines: whether its rows are the lines of its only file, as it lies on the disk: who reads that for another reason
         can find where they begin.
     """
 
-    split: SplitName
-    file: str
-    labelled: bool
-    columns: tuple[str, ...] | None
-    read: Callable[..., Iterator[Batch]]
-    places: Callable[[int], list[Place]]
     kind: Kind
+    file: str
     paths: tuple[Path, ...]
+    batches: Callable[[Place], Iterator[Batch]]
+    places: Callable[[int], list[Place]]
+    labelled: bool
+    split: SplitName = "train"
+    columns: tuple[str, ...] | None = None
     names: tuple[str, ...] = ()
     pictures: tuple[Stream, ...] = ()
     rows: int | None = None
     lines: bool = False
 
-    @staticmethod
-    def of(
-        kind: Kind,
-        streams: Sequence[Stream],
-        batches: Callable[[Place], Iterator[Batch]],
-        places: Callable[[int], list[Place]],
-        *,
-        labelled: bool,
-        columns: tuple[str, ...] | None = None,
-        rows: int | None = None,
-        lines: bool = False,
-        split: SplitName = "train",
-    ) -> "Table":
-        """Return the table of one file, or of several of which the first names it. To read an empty one is an error."""
-        return Table(
-            split=split,
-            file=streams[0].name,
-            labelled=labelled,
-            columns=columns,
-            read=partial(_with_rows, batches, streams[0].name),
-            places=places,
-            kind=kind,
-            paths=tuple(sorted({stream.path for stream in streams})),
-            rows=rows,
-            lines=lines,
-        )
+    def read(self, place: Place = BEGINNING) -> Iterator[Batch]:
+        """Yield the batches from a place on, but for empty ones. Raises: DataError, also if no batch has rows."""
+        empty = True
+        for batch in self.batches(place):
+            if len(batch):
+                empty = False
+                yield batch
+        if empty:
+            raise DataError(
+                "there are no rows",
+                file=self.file,
+                expected="at least one digit",
+                received="none",
+                remedy="give a file that has some",
+            )
 
 
-def _with_rows(batches: Callable[[Place], Iterator[Batch]], file: str, place: Place = BEGINNING) -> Iterator[Batch]:
-    """Yield the batches that have rows. Raises: DataError if none has."""
-    empty = True
-    for batch in batches(place):
-        if len(batch):
-            empty = False
-            yield batch
-    if empty:
-        raise DataError(
-            "there are no rows",
-            file=file,
-            expected="at least one digit",
-            received="none",
-            remedy="give a file that has some",
-        )
+def every(step: int, rows: int) -> list[Place]:
+    """Return where every `step` of so many rows begin, where the format needs no byte to find a row."""
+    return [Place(row) for row in range(1, rows + 1, step)] or [BEGINNING]
 
 
 def only_beginning(step: int) -> list[Place]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tasks.data.digits import SIDE, Digits
 from tasks.data.streams import Probe, Stream
-from tasks.data.tables import BEGINNING, Batch, Fault, Place, Table
+from tasks.data.tables import Batch, Fault, Place, Table, every
 from tasks.errors import DataError
 
 if TYPE_CHECKING:
@@ -48,14 +48,13 @@ def picture_table(streams: Sequence[Stream], names: Sequence[str]) -> Table:
     if labelled:
         _tell_of_labels()
     return Table(
+        "pictures",
+        "pictures",
+        tuple(dict.fromkeys(stream.path for stream in streams)),
+        partial(_batches, tuple(streams), row_names, labelled),
+        partial(every, rows=len(streams)),
+        labelled,
         split="test",
-        file="pictures",
-        labelled=labelled,
-        columns=None,
-        read=partial(_batches, tuple(streams), row_names, labelled),
-        places=partial(_places, len(streams)),
-        kind="pictures",
-        paths=tuple(dict.fromkeys(stream.path for stream in streams)),
         names=row_names,
         pictures=tuple(streams),
         rows=len(streams),
@@ -78,13 +77,7 @@ def read_picture(stream: Stream, name: str) -> "tuple[np.ndarray, Seen]":
     return pixels, digit_of(pixels)
 
 
-def _places(count: int, step: int) -> list[Place]:
-    return [Place(row) for row in range(1, count + 1, step)]
-
-
-def _batches(
-    streams: Sequence[Stream], names: Sequence[str], labelled: bool, place: Place = BEGINNING
-) -> Iterator[Batch]:
+def _batches(streams: Sequence[Stream], names: Sequence[str], labelled: bool, place: Place) -> Iterator[Batch]:
     for start in range(place.row - 1, len(streams), BATCH):
         rows = range(start, min(start + BATCH, len(streams)))
         yield _batch({row + 1: streams[row] for row in rows}, names, labelled)
