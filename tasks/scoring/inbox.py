@@ -156,12 +156,18 @@ def options_of(folders: Inbox, model: str, options: Options) -> tuple[str, Optio
             raise StoreError(what, file=str(path), expected="a file", remedy=remedy)
         with path.open("rb") as file:
             values = yaml.safe_load(file.read(MOST_OF_OPTIONS)) or {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         received = " ".join(str(error).split())
         raise StoreError(what, file=str(path), expected=expected, received=received, remedy=remedy) from error
-    if not isinstance(values, dict) or (unknown := set(map(str, values)) - {"model", *vars(options)}):
-        received = min(unknown) if isinstance(values, dict) else repr(values)[:100]
-        raise StoreError(what, file=str(path), expected=expected, received=received, remedy=remedy)
+    # A list is never written out: a few lines of aliases make one that fills the memory.
+    wrong = None if isinstance(values, dict) else "a list" if isinstance(values, list) else repr(values)[:100]
+    for name, value in () if wrong else values.items():
+        if name not in ("model", *vars(options)):
+            wrong = str(name)
+        elif isinstance(value, list | dict | set):
+            wrong = f"a {type(value).__name__} as {name}"
+    if wrong:
+        raise StoreError(what, file=str(path), expected=expected, received=wrong, remedy=remedy)
     model = str(values.pop("model", model))
     content = json.dumps(asdict(options) | values, default=str).encode()
     return model, parsed(Options, content, what, file=path, remedy=remedy)

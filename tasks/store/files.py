@@ -16,7 +16,7 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     bucket, which syncs by itself, an object is whole or not there.
     Raises: OSError.
     """
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.draft")
+    draft = path.with_name(f".{path.name[:50]}.{uuid.uuid4().hex[:8]}.draft")
     local = isinstance(path, Path)
     try:
         with draft.open("wb") as file:

@@ -422,6 +422,9 @@ def test_the_options_of_a_folder_stand_in_place_of_the_deployments(urgent: Inbox
         ("on_bad_row: ignore", "expected 'stop' or 'quarantine' as on_bad_row; received 'ignore'"),
         ("[", "received while parsing"),
         ("5", "received 5"),
+        ("[" * 5_000, "received maximum recursion depth exceeded"),
+        ("review_below: &a [*a]", "received a list as review_below"),
+        ("- &a [*a, *a]", "received a list"),
         ("!!python/object/apply:os.getcwd []", "could not determine a constructor"),
     ],
 )

@@ -19,6 +19,13 @@ def test_a_file_has_its_name_only_once_it_is_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path: Path) -> None:
+    path = tmp_path / ("ä" * 127)
+    with files.written_whole(path) as file:
+        file.write(b"content")
+    assert path.read_bytes() == b"content"
+
+
 def test_where_writing_fails_the_file_stays_what_it_was(tmp_path: Path) -> None:
     path = tmp_path / "champion.json"
     path.write_bytes(b"before")
