@@ -243,9 +243,8 @@ class RowFinder:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the file."""
-        self._lines_are_rows = self._lines_are_rows and not _has_lines_without_row(
-            self._last_bytes + chunk.removeprefix(BOM)
-        )
+        if _has_lines_without_row(self._last_bytes + chunk.removeprefix(BOM)):
+            self._lines_are_rows = False
         if not self._lines_are_rows:
             return
         self._last_bytes = chunk[-2:]

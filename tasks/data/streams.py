@@ -27,6 +27,8 @@ GZIP = b"\x1f\x8b"
 # A header of 785 columns takes 7 KB; what does not show itself in this many bytes is no digits.
 HEAD = 64 * 1024
 FLAG_ENCRYPTED = 0x1
+# What unpacking raises of a file that is not whole.
+DAMAGE = (EOFError, struct.error, UnicodeError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -135,15 +137,7 @@ def explained(file: str) -> Iterator[None]:
             received=error.strerror,
             remedy="give yourself the right to read it",
         ) from error
-    except (
-        EOFError,
-        struct.error,
-        UnicodeError,
-        zlib.error,
-        lzma.LZMAError,
-        gzip.BadGzipFile,
-        zipfile.BadZipFile,
-    ) as error:
+    except DAMAGE as error:
         raise DataError(
             "the file is damaged or incomplete",
             file=file,

@@ -312,7 +312,7 @@ def _files(tables: Iterable[Table]) -> list[dict[str, Any]]:
 
 def _take(job: Job, shard: Shard, folder: Path) -> None:
     """Have a shard's file in another folder. Raises: StoreError, also if it is not what was written."""
-    file = shards.parquet_of(job, shard)
+    file, _ = shards.files_of(job, shard.table_index, shard.number)
     _link(file, folder)
     if sha256(folder / file.name) != shard.sha256:
         shards.forget(job, shard)

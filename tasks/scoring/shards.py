@@ -163,7 +163,7 @@ def pieces(job: Job, known_places: Mapping[int, list[Place]], by_shard: bool) ->
 
 def finished_shard(job: Job, table_index: int, number: int) -> Shard | None:
     """Return a shard if it is there, as long as it was, and of this job. Raises: FetchError."""
-    parquet, manifest = _files(job, table_index, number)
+    parquet, manifest = files_of(job, table_index, number)
     try:
         with reached(str(manifest)):
             fields = json.loads(manifest.read_text(encoding="utf-8"))
@@ -177,7 +177,7 @@ def finished_shard(job: Job, table_index: int, number: int) -> Shard | None:
 
 def faults_of(job: Job, shard: Shard) -> list[Fault]:
     """Return the faults of the rows of a shard that were set aside."""
-    fields = json.loads(_files(job, shard.table_index, shard.number)[1].read_text(encoding="utf-8"))
+    fields = json.loads(files_of(job, shard.table_index, shard.number)[1].read_text(encoding="utf-8"))
     return [Fault(**fault) for fault in fields[FAULTS]]
 
 
@@ -194,14 +194,9 @@ def finished_shards(job: Job) -> list[Shard]:
     return shards
 
 
-def parquet_of(job: Job, shard: Shard) -> Path:
-    """Return the path of a shard's Parquet file."""
-    return _files(job, shard.table_index, shard.number)[0]
-
-
 def forget(job: Job, shard: Shard) -> None:
     """Have a shard scored again by the next run. Raises: FetchError."""
-    manifest = _files(job, shard.table_index, shard.number)[1]
+    manifest = files_of(job, shard.table_index, shard.number)[1]
     with reached(str(manifest)):
         manifest.unlink(missing_ok=True)
 
@@ -258,7 +253,7 @@ def ids(job: Job, table_index: int, rows: np.ndarray) -> pa.Array:
 def _score_shard(
     job: Job, table_index: int, number: int, chunks: Iterator[Chunk], count: Callable[[int], None]
 ) -> None:
-    parquet, manifest = _files(job, table_index, number)
+    parquet, manifest = files_of(job, table_index, number)
     sums: dict[str, Any] = {}
     with writing(parquet) as file, pq.ParquetWriter(file, job.schema, compression="zstd") as writer:
         answers: list[pa.Table] = []
@@ -393,7 +388,7 @@ def _engine(job: Job) -> Engine:
 # --- Files ------------------------------------------------------------------------------------------------------
 
 
-def _files(job: Job, table_index: int, number: int) -> tuple[Path, Path]:
+def files_of(job: Job, table_index: int, number: int) -> tuple[Path, Path]:
     """Return the paths of a shard's Parquet file and of its manifest."""
     # As wide as anybody's number: the files are read in the order of their names.
     name = f"part-{table_index:06}-{number:09}"

@@ -208,7 +208,7 @@ def test_what_was_scored_before_a_kill_is_not_scored_again(
     shards.score_piece(planned.job, shards.Piece(0))
     times = {}
     for number in range(5):
-        parquet, manifest = shards._files(planned.job, 0, number)
+        parquet, manifest = shards.files_of(planned.job, 0, number)
         if number in finished:
             times[parquet] = parquet.stat().st_mtime_ns
         elif number % 2:
@@ -377,7 +377,7 @@ def test_thousands_of_tables_come_out_in_the_order_in_which_they_went_in(
     chain: Chain, table: Path, store: Store
 ) -> None:
     job = scores.plan(store, chain.package, tables_of(table), Options()).job
-    names = [shards._files(job, index, number)[0].name for index, number in ((1, 0), (999, 2_000_000), (1_000, 0))]
+    names = [shards.files_of(job, index, number)[0].name for index, number in ((1, 0), (999, 2_000_000), (1_000, 0))]
     assert names == sorted(names)
 
 
