@@ -176,7 +176,7 @@ def in_folder(folder: Path) -> list[Stream]:
 
 
 def in_zip(path: Path) -> list[Stream]:
-    """Return the files in a zip, by name.
+    """Return the files in a zip, by name, without hidden ones: those of macOS have the name of a picture behind a dot.
 
     Raises: DataError if it is damaged, asks for a password, or has members that climb out of it, no name or the same.
     """
@@ -203,7 +203,8 @@ def in_zip(path: Path) -> list[Stream]:
                 received=f"'{name}' twice" if name else "''",
                 remedy="unpack it and give the folder",
             )
-    return [Stream(f"{path.name}/{name}", path, name) for name in sorted(counts)]
+    streams = [Stream(f"{path.name}/{name}", path, name) for name in sorted(counts)]
+    return [stream for stream in streams if not stream.base.startswith(".")]
 
 
 def _archive(path: Path) -> zipfile.ZipFile:

@@ -98,6 +98,12 @@ def test_zip_with_a_link_is_refused(tmp_path: Path) -> None:
     )
 
 
+def test_hidden_files_of_a_zip_are_passed_over_as_those_of_a_folder(tmp_path: Path) -> None:
+    names = ["a/1.png", "__MACOSX/a/._1.png", ".DS_Store"]
+    path = making.write_zip(tmp_path / "digits.zip", dict.fromkeys(names, b"x"))
+    assert [stream.name for stream in in_zip(path)] == ["digits.zip/a/1.png"]
+
+
 def test_zip_with_two_files_of_one_name_is_refused(tmp_path: Path) -> None:
     path = making.write_zip(tmp_path / "digits.zip", {"1.png": b"first", "2.png": b"second"})
     path.write_bytes(path.read_bytes().replace(b"2.png", b"1.png"))
