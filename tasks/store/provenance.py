@@ -44,7 +44,9 @@ TICK = 2.0  # seconds, of the coarsest file systems
 
 def _files_as_they_are() -> tuple[str, float]:
     """Return a digest of the names, sizes and times of change of all files of code, and the latest of these times."""
-    files = {path: path.stat() for path in sorted((ROOT / "tasks").rglob("*")) if path.suffix in (".py", ".html")}
+    # Hidden ones are those of editors, some of them links to nothing.
+    paths = sorted(path for ending in ("py", "html") for path in (ROOT / "tasks").rglob(f"[!.]*.{ending}"))
+    files = {path: path.stat() for path in paths}
     changes = [(str(path), stat.st_size, stat.st_ctime_ns) for path, stat in files.items()]
     return hashlib.sha256(repr(changes).encode()).hexdigest(), max(stat.st_ctime for stat in files.values())
 
@@ -95,7 +97,7 @@ def _computed_version(module: str) -> str:
     for _, statements in sorted(modules.items()):
         digest.update(repr(statements).encode())
     for folder in sorted({_file(name).parent / "templates" for name in modules}):
-        for template in sorted(folder.glob("*")):
+        for template in sorted(folder.glob("[!.]*")):
             digest.update(template.read_bytes())
     return digest.hexdigest()[:LENGTH]
 

@@ -91,6 +91,13 @@ def test_a_change_of_code_or_template_changes_the_version(tree: Path, file: str,
     assert version() != before
 
 
+def test_what_an_editor_leaves_beside_the_code_counts_for_nothing(tree: Path) -> None:
+    before = version()
+    (tree / "room" / ".#noun.py").symlink_to("somebody@somewhere.1234")
+    code_version.cache_clear()
+    assert code_version("tasks.stage_one") == before
+
+
 def test_a_version_is_had_while_another_thread_parses(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Prefect does, and `ast` fails then now and then: its depth of recursion is one for all threads of Python 3.11."""
     mismatch = SystemError("AST constructor recursion depth mismatch (before=78, after=91)")
