@@ -4,6 +4,7 @@ The log, `submissions.jsonl` beside the artifacts, only grows. What was sent, Ka
 description ends with the name of its scores.
 """
 
+import contextlib
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,8 +53,10 @@ def choose(store: Store, scores_id: str | None) -> Artifact:
     """
     if scores_id is None:
         for scores in reversed(store.all()):
-            if scores.kind == "scores" and scores.measured(ScoresMetrics).rows == ROWS:
-                return scores
+            # One that is damaged, or made by another version, keeps no other from being chosen.
+            with contextlib.suppress(StoreError):
+                if scores.kind == "scores" and scores.measured(ScoresMetrics).rows == ROWS:
+                    return scores
         remedy = "score the competition's test.csv by `digits score`"
         raise StoreError(f"no scores have the {ROWS:,} rows of the competition", remedy=remedy)
     scores = store.get(scores_id)

@@ -175,6 +175,16 @@ def test_without_credentials_one_line_says_where_to_get_them_and_nothing_is_sent
     assert kaggle.asked == []
 
 
+def test_scores_that_are_damaged_keep_no_others_from_being_chosen(
+    store: Store, scores: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submissions, "ROWS", 1)
+    newer = store.make("scores", lambda draft: {"rows": 2}, code="tasks.data.digits", parameters={"newer": True})
+    assert choose(store, None) == scores
+    (newer.path / "manifest.json").write_text("{}")
+    assert choose(store, None) == scores
+
+
 def test_scores_of_another_number_of_rows_are_not_sent(store: Store, scores: Artifact) -> None:
     with pytest.raises(DataError, match=r"no submission to the competition; expected 28,000 rows; received 1"):
         choose(store, scores.id)
