@@ -21,8 +21,8 @@ def check_writable(output: str, force: bool) -> None:
     path = expanded(output)
     with reached(output):
         exists = path.exists()
-    if exists and not is_remote(path) and path.is_dir():
-        raise UsageError("the output is a folder", file=output, remedy="name a file in it")
+    if exists and not is_remote(path) and not path.is_file():  # /dev/null must not give way to a file
+        raise UsageError("the output is no file", file=output, remedy="name a file, or - for standard output")
     if exists and not force:
         remedy = "name another, or overwrite it by --force"
         raise UsageError("there is such a file already", file=output, remedy=remedy)

@@ -17,10 +17,10 @@ def test_an_output_that_is_there_is_refused_unless_it_may_be_overwritten(tmp_pat
     check_writable(str(path), force=True)
 
 
-def test_an_output_that_is_a_folder_is_refused_before_the_work(tmp_path: Path) -> None:
-    for force in (False, True):
-        with pytest.raises(UsageError, match="the output is a folder; to go on, name a file in it"):
-            check_writable(str(tmp_path), force=force)
+def test_an_output_that_is_a_folder_or_a_device_is_refused_before_the_work(tmp_path: Path) -> None:
+    for output, force in [(str(tmp_path), False), (str(tmp_path), True), ("/dev/null", True)]:
+        with pytest.raises(UsageError, match="the output is no file; to go on, name a file, or - for standard output"):
+            check_writable(output, force=force)
 
 
 def test_an_output_whose_folder_is_not_there_is_refused(tmp_path: Path) -> None:
