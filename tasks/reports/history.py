@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 
 from tasks.judging.change import FIRST_PERIOD
-from tasks.judging.statistics import measure_accuracy
+from tasks.judging.statistics import accuracy_of
 from tasks.reports import html
 from tasks.reports.drawing import BLUE, INK, ORANGE, new_figure, percent_ticks, plain, svg
 from tasks.store.provenance import commit, versions
@@ -192,7 +192,7 @@ def _charts(history: History) -> dict[str, list[str]]:
 
     def of_counts(title: str, counts: Sequence[tuple[int, int]]) -> list[str]:
         """Draw a share with its 95 % sampling interval."""
-        known = [measure_accuracy(np.arange(rows) < right) if rows else None for right, rows in counts]
+        known = [accuracy_of(right, rows) if rows else None for right, rows in counts]
         values = [accuracy.accuracy if accuracy else None for accuracy in known]
         intervals = [accuracy.interval if accuracy else (np.nan, np.nan) for accuracy in known]
         return [_chart(history, title, values, "share", intervals=intervals)] if any(known) else []

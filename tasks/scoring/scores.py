@@ -22,10 +22,10 @@ from annotated_types import Interval
 from tasks.data.addresses import expanded, is_remote
 from tasks.data.tables import Table, about_rows
 from tasks.errors import DataError, DriftError, StoreError, UsageError
-from tasks.judging import drift, statistics
+from tasks.judging import drift
 from tasks.judging.calibration import Expected
 from tasks.judging.drift import Profile
-from tasks.judging.statistics import Accuracy
+from tasks.judging.statistics import Accuracy, accuracy_of
 from tasks.models.packaged import FAMILIAR, LEARNED, PROFILE, PackageMetrics, form_here, models_of
 from tasks.scoring import outputs, processes, shards
 from tasks.scoring.inputs import Survey, survey
@@ -347,7 +347,7 @@ def _metrics(planned: Plan, finished: Sequence[Shard]) -> ScoresMetrics:
         pictures=pictures,
         learned=sum(shard.learned for shard in finished),
         drift=drift_metrics,
-        accuracy=statistics.measure_accuracy(np.arange(known) < right) if known else None,
+        accuracy=accuracy_of(right, known) if known else None,
         confusion=confusion.tolist() if known else None,
         beside=_beside(planned, finished),
         passed_on=observed.counts[drift.PASSED_ON][1] if any(observed.counts[drift.PASSED_ON]) else None,

@@ -2,13 +2,15 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, ttest_1samp
 
-from tasks.judging.statistics import Paired, holm, mcnemar, measure_accuracy, p_by_group, p_first_higher
+from tasks.judging.statistics import Paired, accuracy_of, holm, mcnemar, measure_accuracy, p_by_group, p_first_higher
 from tests.tasks.reports.comparing import IMAGES, WEAK, right
 
 
 def test_the_interval_is_as_published() -> None:
     # Newcombe, Statistics in Medicine 17 (1998), 857-872, table I: 81 of 263.
-    found = measure_accuracy(np.arange(263) < 81)
+    found = accuracy_of(81, 263)
+    assert (found.images, found.accuracy) == (263, 81 / 263)
+    assert found.interval == pytest.approx(measure_accuracy(np.arange(263) < 81).interval)
     assert (found.images, found.accuracy) == (263, pytest.approx(81 / 263))
     assert found.interval == (pytest.approx(0.2553, abs=1e-4), pytest.approx(0.3662, abs=1e-4))
 
