@@ -1,7 +1,7 @@
-"""Runs on the server: starting those of a deployment, and what they have logged."""
+"""Runs on the server: starting those of a deployment, giving back what nobody begins, and what they have logged."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.errors import StoreError, UsageError
 
@@ -24,6 +24,30 @@ def start(deployment: str) -> str:
         except ObjectNotFound as error:
             raise StoreError(f"there is no deployment {deployment}", remedy="bring it there by `digits up`") from error
         return client.create_flow_run_from_deployment(found.id).name
+
+
+def give_back(pool: str) -> None:
+    """Have runs that a worker of a pool has taken and not begun be taken again. Call it where no worker is at work."""
+    from prefect import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
+    from prefect.states import Scheduled
+
+    of_pool = WorkPoolFilter.model_validate({"name": {"any_": [pool]}})
+    taken = FlowRunFilter.model_validate({"state": {"type": {"any_": ["PENDING"]}}})
+    with get_client(sync_client=True) as client:
+        for run in client.read_flow_runs(flow_run_filter=taken, work_pool_filter=of_pool):
+            client.set_flow_run_state(run.id, Scheduled(message="The worker that had taken it is gone."))
+
+
+def begun(client: "SyncPrefectClient", **selection: Any) -> "list[FlowRun]":
+    """Return the runs that have begun, or failed to, the newest first. selection: as of Prefect's `read_flow_runs`."""
+    from prefect.client.schemas.filters import FlowRunFilter
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    ended_badly = {"type": {"any_": ["FAILED", "CRASHED"]}}
+    conditions = {"operator": "or_", "start_time": {"is_null_": False}, "state": ended_badly}
+    either = FlowRunFilter.model_validate(conditions)
+    return client.read_flow_runs(flow_run_filter=either, sort=FlowRunSort.START_TIME_DESC, **selection)
 
 
 def lines_of(name: str | None) -> Iterator[str]:
@@ -50,13 +74,8 @@ def lines_of(name: str | None) -> Iterator[str]:
 
 def _run_of(client: "SyncPrefectClient", name: str | None) -> "FlowRun":
     """Return the run that is called so. Raises: UsageError."""
-    from prefect.client.schemas.sorting import FlowRunSort
-
     for offset in range(0, SEARCHED, PAGE):
-        runs = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=PAGE, offset=offset)
-        for run in runs:
-            if (name is None and run.start_time) or (
-                name and (run.name.startswith(name) or str(run.id).startswith(name))
-            ):
+        for run in begun(client, limit=PAGE, offset=offset):
+            if name is None or run.name.startswith(name) or str(run.id).startswith(name):
                 return run
     raise UsageError("there is no such run", received=name, remedy="see the runs in Prefect's UI, or `digits status`")

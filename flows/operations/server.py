@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flows.operations import deployments
+from flows.operations import deployments, runs
 from flows.operations.daemons import Daemon
 from flows.operations.embedded_server import end_with_this_process
 from flows.operations.health import NO_ANSWER, answers, await_answer
@@ -120,6 +120,8 @@ def up(operations: Operations, webhook: str | None, lost_after: float | None) ->
         _prepare(operations, with_pool=True)
         start_server(operations)
         deployed = deployments.deploy(webhook, lost_after)
+        if not operations.worker.runs():
+            runs.give_back(deployments.POOL)
         start_worker(operations)
         _start_supervisor(operations, deployed.webhook)
         return deployed

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from humanize import naturaldelta, naturalsize
 
 from flows.operations.daemons import Daemon
+from flows.operations.runs import begun
 from flows.operations.server import Operations, running
 from tasks import registry
 from tasks.errors import DigitsError, StoreError, UsageError
@@ -125,30 +126,30 @@ def _deployments(client: "SyncPrefectClient") -> "list[DeploymentResponse]":
 
 def _of_deployment(client: "SyncPrefectClient", deployment: "DeploymentResponse") -> Finding:
     """Return the last and the next run of a deployment; a bad end and a run that does not begin need a person."""
-    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+    from prefect.client.schemas.filters import DeploymentFilter, FlowRunFilter
     from prefect.client.schemas.sorting import FlowRunSort
 
-    this = DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
+    this = DeploymentFilter.model_validate({"id": {"any_": [deployment.id]}})
     flow = client.read_flow(deployment.flow_id).name
-    newest = client.read_flow_runs(deployment_filter=this, sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=50)
-    scheduled = [run for run in newest if run.state_type and run.state_type.value == "SCHEDULED"]
-    begun = [run for run in newest if run not in scheduled and run.start_time]
+    to_come = FlowRunFilter.model_validate({"state": {"type": {"any_": ["SCHEDULED"]}}})
+    first = FlowRunSort.EXPECTED_START_TIME_ASC
+    scheduled = client.read_flow_runs(deployment_filter=this, flow_run_filter=to_come, sort=first, limit=1)
+    due = next((run.expected_start_time for run in scheduled), None)
     now = datetime.now(UTC)
-    times = [run.expected_start_time for run in scheduled if run.expected_start_time]
     says, remedy = ["no run yet"], None
-    details: dict[str, Any] = {"last": None, "next": min(times).isoformat() if times else None}
-    for last in begun[:1]:
-        state, began = str(last.state_name), last.start_time or now
+    details: dict[str, Any] = {"last": None, "next": due.isoformat() if due else None}
+    for last in begun(client, deployment_filter=this, limit=1):
+        state, began = str(last.state_name), last.start_time or last.expected_start_time or now
         says = [f"last run {naturaldelta(now - began)} ago: {state}"]
         details["last"] = {"id": str(last.id), "state": state, "began": began.isoformat()}
         if last.state_type and last.state_type.value in BAD_ENDS:
             remedy = f"`digits logs {str(last.id)[:8]}` shows what happened"
-    overdue = (now - min(times)).total_seconds() if times else 0
+    overdue = (now - due).total_seconds() if due else 0
     if overdue > LATE:
         says.append(f"a run is {naturaldelta(overdue)} late")
         remedy = remedy or "see whether the worker is up and not busy with another run"
-    elif times:
-        says.append(f"next run {min(times):%a %Y-%m-%d %H:%M} UTC")
+    elif due:
+        says.append(f"next run {due:%a %Y-%m-%d %H:%M} UTC")
     elif deployment.paused:
         says.append("paused")
     return Finding(f"{flow}/{deployment.name}", "; ".join(says), remedy, details)
