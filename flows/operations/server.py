@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 KEEP_RUNS = 90  # days
+PATIENCE = 20.0  # seconds; the supervisor is at it every few seconds, for a moment
 PREFECT = (sys.executable, "-m", "prefect")
 
 
@@ -114,9 +115,9 @@ def up(operations: Operations, webhook: str | None, lost_after: float | None) ->
     webhook, lost_after: as `automations.apply` takes them.
     Raises: UsageError if something else has the port, or the server that runs is another one; StoreError.
     """
-    with only_one(operations) as locked:
+    with only_one(operations, PATIENCE) as locked:
         if not locked:
-            raise UsageError("another `digits up` is at work", remedy="wait until it has ended")
+            raise UsageError("another `digits up`, or the supervisor, is at work", remedy="try again in a minute")
         _prepare(operations, with_pool=True)
         start_server(operations)
         deployed = deployments.deploy(webhook, lost_after)
@@ -128,10 +129,13 @@ def up(operations: Operations, webhook: str | None, lost_after: float | None) ->
 
 
 @contextlib.contextmanager
-def only_one(operations: Operations) -> Iterator[bool]:
-    """Try to keep others from starting anything meanwhile; yield whether nobody else is at it. Raises: StoreError."""
+def only_one(operations: Operations, patience: float = 0) -> Iterator[bool]:
+    """Try to keep others from starting anything meanwhile; yield whether nobody else is at it. Raises: StoreError.
+
+    patience: seconds to wait for others.
+    """
     operations.server.folder.mkdir(parents=True, exist_ok=True)
-    with try_lock(operations.server.folder / "lock") as is_free:
+    with try_lock(operations.server.folder / "lock", patience) as is_free:
         yield is_free
 
 

@@ -9,13 +9,13 @@ log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def try_lock(path: Path) -> Iterator[bool]:
-    """Try to take the lock without waiting; yield whether we hold it."""
+def try_lock(path: Path, patience: float = 0) -> Iterator[bool]:
+    """Try to take the lock; yield whether we hold it. patience: seconds to wait where somebody else does."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience)
     except Timeout:
         yield False
         return

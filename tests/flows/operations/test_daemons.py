@@ -1,9 +1,11 @@
 """Processes that outlive the command that started them: how they are found again, and ended."""
 
+import contextlib
 import json
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,6 +86,20 @@ def test_up_refuses_other_options_than_those_of_the_server_that_is_up(
             server.up(server.Operations(home, port, auth), None, None)
     finally:
         server.down(running)
+
+
+def test_up_waits_while_the_supervisor_looks_and_refuses_where_another_is_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operations = server.Operations(Settings(home=tmp_path), auth="no password")
+    with contextlib.ExitStack() as look:
+        look.enter_context(server.only_one(operations))
+        threading.Timer(0.5, look.close).start()
+        with pytest.raises(UsageError, match="this is no user and password"):
+            server.up(operations, None, None)
+    monkeypatch.setattr(server, "PATIENCE", 0.1)
+    with server.only_one(operations), pytest.raises(UsageError, match="another `digits up`, or the supervisor, is at"):
+        server.up(operations, None, None)
 
 
 def test_up_refuses_a_port_that_something_else_has(tmp_path: Path) -> None:
