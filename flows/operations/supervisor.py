@@ -81,7 +81,8 @@ def call_webhook(address: str, sentence: str, event: str = "digitflow.supervisor
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise FetchError("the webhook does not answer", file=host, received=str(error), remedy=remedy) from error
     if not response.is_success:
-        received = f"{response.status_code} {response.reason_phrase} {response.text[:200]}".strip()
+        # Not the answer's text, in which many repeat the address.
+        received = f"{response.status_code} {response.reason_phrase}".strip()
         raise FetchError("the webhook refuses the message", file=host, received=received, remedy=remedy)
     return response.status_code
 

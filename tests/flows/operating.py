@@ -185,8 +185,10 @@ def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(501 if messages[-1]["text"] == "digitflow: refuse this" else 204)
+            refuses = messages[-1]["text"] == "digitflow: refuse this"
+            self.send_response(501 if refuses else 204)
             self.end_headers()
+            self.wfile.write(f"Cannot POST {self.path}".encode() if refuses else b"")
 
         def log_message(self, *_: Any) -> None:
             pass

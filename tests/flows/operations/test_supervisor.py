@@ -80,8 +80,9 @@ def test_the_webhook_is_told_and_one_that_is_gone_or_refuses_is_named_by_its_hos
         assert call_webhook(address, "the worker has died") == 204
         with pytest.raises(
             FetchError, match=r"^127\.0\.0\.1: the webhook refuses the message; received 501 Not Implemented; "
-        ):
+        ) as refused:
             call_webhook(address, "refuse this")
+    assert "/hook" not in str(refused.value)
     assert messages[0] == {"text": "digitflow: the worker has died", "event": "digitflow.supervisor"}
     with pytest.raises(FetchError, match=r"^127\.0\.0\.1: the webhook does not answer; ") as caught:
         call_webhook(address, "the worker has died")
