@@ -86,8 +86,11 @@ def flat(parameters: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def printable(text: str) -> str:
-    """Return the text with what is no character, as a file's name may hold it, shown as in Python."""
-    return text.encode(errors="backslashreplace").decode()
+    """Return the text, in one line, with what a terminal would obey or cannot show written as in Python.
+
+    So are control characters, those that turn the direction of writing, and bytes that are no text, as a name may hold.
+    """
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", lambda bad: ascii(bad[0])[1:-1], text)
 
 
 def in_markdown(text: str) -> str:

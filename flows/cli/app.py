@@ -19,6 +19,7 @@ from flows.cli.terminal import display, running_flows
 from flows.operations.checks import check_training
 from tasks import settings
 from tasks.errors import DigitsError, StoreError
+from tasks.words import printable
 
 app = typer.Typer(
     help="Handwritten digits, from file to submission.",
@@ -99,7 +100,7 @@ def _open_closed_streams() -> None:
 def _complain(error: DigitsError) -> None:
     """Write a line on standard error, as far as there is anybody to read it."""
     with contextlib.suppress(OSError):
-        print(f"digits: {error}", file=sys.stderr)
+        print(f"digits: {printable(str(error))}", file=sys.stderr)
     _let_go(sys.stderr)
 
 

@@ -1,5 +1,6 @@
 """The commands of operations: up, down, deploy, serve, status, inbox, logs."""
 
+import contextlib
 import os
 import re
 from typing import TYPE_CHECKING, Annotated
@@ -127,7 +128,7 @@ def status(as_json: AsJson = False, quiet: Quiet = False) -> None:
     for finding in look(settings.load()):
         findings.append(finding)
         if not as_json and (finding.remedy or not quiet):
-            print(f"{finding.name:<15} {finding.says}", flush=True)
+            print(f"{finding.name:<15} {printable(finding.says)}", flush=True)
             if finding.remedy:
                 print(f"{'':<15} → {finding.remedy}")
     needy = [finding.name for finding in findings if finding.remedy]
@@ -158,7 +159,7 @@ def inbox(context: typer.Context) -> None:
     for state, names in files.items():
         for name in names:
             reason = f"  {reason_of(folders, name)}" if state == "failed" else ""
-            print(f"{state:<8}  {printable(name)}{reason}")
+            print(f"{state:<8}  {printable(name + reason)}")
     if not any(files.values()):
         print(f"nothing waits, is in work or was refused; leave files in {folders.inbox}")
 
@@ -196,8 +197,8 @@ def logs(
     from flows.operations.runs import lines_of
 
     server.running(settings.load())
-    for line in lines_of(run):
-        print(line)
+    for lines in lines_of(run):
+        print("\n".join(map(printable, lines.splitlines())))
 
 
 COMMANDS = (up, down, deploy, serve, status, logs, notify)
@@ -215,9 +216,13 @@ def _checked(webhook: str | None) -> str | None:
 
     Raises: UsageError, which does not repeat it: whoever knows it can write there.
     """
-    if webhook and not re.fullmatch(r"none|https?://[^/\s]+\S*", webhook):
-        raise UsageError("the webhook is no address", expected="http://…, https://… or none", received="something else")
-    return webhook or None
+    if not webhook or webhook == "none":
+        return webhook or None
+    with contextlib.suppress(ValueError):  # of brackets or a port that are none
+        parts = urlsplit(webhook)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not re.search(r"\s", webhook):
+            return webhook
+    raise UsageError("the webhook is no address", expected="http://…, https://… or none", received="something else")
 
 
 def _print_deployed(deployed: "Deployed") -> None:

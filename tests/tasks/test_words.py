@@ -13,6 +13,7 @@ from tasks.words import (
     moment,
     p_value,
     percent,
+    printable,
     seconds,
     signed,
 )
@@ -93,3 +94,7 @@ def test_other_cells_stay_what_they_are(cell: object) -> None:
 
 def test_markdown_shows_a_text_as_it_is() -> None:
     assert in_markdown("[a](b) <c>\n| *d* `e`") == r"\[a\](b) &lt;c\> \| \*d\* \`e\`"
+
+
+def test_what_a_terminal_would_obey_or_cannot_show_is_written_out() -> None:
+    assert printable("zwölf\u00a0%\n\x1b[31m\udcff\u202e.csv") == "zwölf\u00a0%\\n\\x1b[31m\\udcff\\u202e.csv"

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from flows.cli.operations import _checked as checked
+from tasks.errors import UsageError
 from tasks.store import Store
 from tasks.training import recipes
 from tests import making
@@ -60,6 +62,16 @@ def test_a_mistake_is_one_line_on_stderr(tmp_path: Path, arguments: list[str], c
     assert (run.returncode, run.stdout) == (code, "")
     assert run.stderr.startswith(message)
     assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "address", ["ftp://a.b/c", "https:///c", "http://[::bad/c", "http://a b/c", "http://a.b:port/c"]
+)
+def test_a_webhook_that_is_no_address_is_refused_and_not_repeated(address: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        checked(address)
+    assert address not in str(refused.value)
+    assert (checked("http://a.b:80/c?d"), checked("none"), checked("")) == ("http://a.b:80/c?d", "none", None)
 
 
 @pytest.mark.parametrize("command", [["run"], ["deploy"]])
