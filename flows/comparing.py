@@ -14,7 +14,7 @@ from flows.operations import notices
 from tasks import settings
 from tasks.data import digits
 from tasks.data.expectations import Limits
-from tasks.errors import FitError, UsageError
+from tasks.errors import FitError, PackageError, UsageError
 from tasks.evaluate import evaluate_stage as evaluate
 from tasks.ingest import ingest_stage as ingest
 from tasks.judging.comparison import Failure
@@ -77,19 +77,19 @@ def compare(
 # No retries: its stages try again by themselves.
 @task(task_run_name="{recipe.name} seed {recipe.seed}", cache_policy=NO_CACHE, persist_result=False)
 def contend(store: Store, prepared: Artifact, recipe: Recipe, refit: bool, fresh: bool) -> Contender | Failure:
-    """Fit, judge and package a recipe with one seed. A fit that diverges does not end the comparison."""
+    """Fit, judge and package a recipe with one seed. A fit or a package that fails does not end the comparison."""
     try:
         (model,) = learn(store, prepared, recipe, fresh=fresh)
-    except FitError as error:
+        refitted = None
+        if refit:
+            with contextlib.suppress(FitError):  # that it diverged is in the log, and its column stays empty
+                (refitted,) = learn(store, prepared, recipe, judged=model, fresh=fresh)
+        return Contender(
+            recipe,
+            model=model,
+            evaluation=evaluate(store, model, prepared, fresh=fresh),
+            package=package(store, model, prepared, fresh=fresh),
+            refitted=refitted,
+        )
+    except (FitError, PackageError) as error:
         return Failure(recipe.name, recipe.seed, str(error))
-    refitted = None
-    if refit:
-        with contextlib.suppress(FitError):  # that it diverged is in the log, and its column stays empty
-            (refitted,) = learn(store, prepared, recipe, judged=model, fresh=fresh)
-    return Contender(
-        recipe,
-        model=model,
-        evaluation=evaluate(store, model, prepared, fresh=fresh),
-        package=package(store, model, prepared, fresh=fresh),
-        refitted=refitted,
-    )

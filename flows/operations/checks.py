@@ -15,8 +15,10 @@ def check_training(data: str, recipe_names: Sequence[str] | None, changes: Seque
     recipes.find_all(recipe_names, changes or ())
     if data not in sources.FETCHED:
         logging.disable(logging.WARNING)  # the stage will say it
-        sources.recognise(data, settings.load())
-        logging.disable(logging.NOTSET)
+        try:
+            sources.recognise(data, settings.load())
+        finally:
+            logging.disable(logging.NOTSET)
 
 
 def check_names(names: Iterable[str], known: Collection[str], what: str) -> None:

@@ -47,9 +47,13 @@ class Daemon:
                     stderr=log,
                     start_new_session=True,
                 )
-            record = {"pid": process.pid, "started": _started(psutil.Process(process.pid)), "options": options}
-            with written_whole(self.record) as file:
-                file.write(json.dumps(record).encode())
+            try:
+                record = {"pid": process.pid, "started": _started(psutil.Process(process.pid)), "options": options}
+                with written_whole(self.record) as file:
+                    file.write(json.dumps(record).encode())
+            except BaseException:  # nobody would find it again
+                process.kill()
+                raise
         except OSError as error:
             raise StoreError(
                 f"the {self.name} cannot be started",
@@ -64,7 +68,9 @@ class Daemon:
 
     def saved_options(self) -> dict[str, str]:
         """Return the options that it was started with; none if it does not run."""
-        return json.loads(self.record.read_text(encoding="utf-8"))["options"] if self.runs() else {}
+        with contextlib.suppress(FileNotFoundError):  # somebody has ended it in between
+            return json.loads(self.record.read_text(encoding="utf-8"))["options"] if self.runs() else {}
+        return {}
 
     def last_words(self) -> str:
         """Return the last line of its log."""

@@ -103,10 +103,15 @@ def _of_server(config: Settings) -> Iterator[Finding]:
 
     from flows.operations import automations
 
-    with get_client(sync_client=True) as client:
-        for deployment in _deployments(client):
-            yield _of_deployment(client, deployment)
-        host = urlsplit(automations.webhook_address(client) or "").hostname
+    try:
+        with get_client(sync_client=True) as client:
+            for deployment in _deployments(client):
+                yield _of_deployment(client, deployment)
+            host = urlsplit(automations.webhook_address(client) or "").hostname
+    except Exception as error:  # whatever ails the server
+        remedy = f"look again; if it stays so, see {operations.server.log}"
+        yield Finding("deployments", f"the server's answer is of no use: {error!r}"[:300], remedy)
+        return
     says = host or "none: nobody is told; `digits up --webhook ADDRESS` sets one"
     yield Finding("webhook", says, details={"host": host})
     says = "asked for" if operations.auth else "none; DIGITS_AUTH=user:password with `digits up` sets one"

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import UsageError
+from tasks.errors import PackageError, UsageError
+from tasks.judging.comparison import Failure
 from tasks.store import Store
-from tasks.training import networks
+from tasks.training import networks, recipes
 from tests import making
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -60,3 +61,16 @@ def test_a_refit_needs_labels_to_report_on(home: Path) -> None:
     data = making.write_kaggle_zip(home / "d.zip", making.digits(100), making.digits(10, start=100))
     with pytest.raises(UsageError, match="there is no test part with labels to report on"):
         compare(data=str(data), names=["lenet"], refit=True)
+
+
+def test_a_recipe_whose_package_is_refused_does_not_end_the_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows import comparing
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PackageError("no form answers as the model does")
+
+    monkeypatch.setattr(comparing, "learn", lambda *_, **__: [None])
+    monkeypatch.setattr(comparing, "evaluate", lambda *_, **__: None)
+    monkeypatch.setattr(comparing, "package", refuse)
+    failure = comparing.contend.fn(None, None, recipes.find("lenet"), refit=False, fresh=False)  # type: ignore[arg-type]
+    assert failure == Failure("lenet", 42, "no form answers as the model does")

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from flows.operations import daemons, server
@@ -60,6 +61,15 @@ def test_another_process_with_the_same_pid_is_left_alone(tmp_path: Path) -> None
     finally:
         other.kill()
         other.wait()
+
+
+def test_one_whose_record_cannot_be_written_does_not_stay(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, "nameless")
+    daemon.record.mkdir()
+    before = set(psutil.Process().children())
+    with pytest.raises(StoreError, match="the nameless cannot be started; received Is a directory"):
+        daemon.start(["sleep", "600"])
+    assert eventually(lambda: not set(alive(psutil.Process().children())) - before)
 
 
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:

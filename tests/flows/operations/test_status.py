@@ -7,6 +7,7 @@ import pytest
 
 from flows.operations import status
 from flows.operations.daemons import Daemon
+from flows.operations.server import Operations
 from flows.operations.status import Finding, look
 from tasks.errors import UsageError
 from tasks.scoring import inbox
@@ -60,6 +61,18 @@ def test_what_cannot_be_looked_at_hides_nothing_else(here: Settings) -> None:
     findings = findings_of(here)
     assert findings["inbox"].says.startswith("cannot be looked at: ")
     assert findings["inbox"].remedy
+    assert "disk" in findings
+
+
+def test_a_server_that_answers_badly_hides_nothing_else(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    operations = Operations(here)
+    operations.server.start(["sleep", "600"], **operations.server_options)
+    monkeypatch.setattr(status, "running", lambda config: operations)
+    monkeypatch.setattr(status, "_deployments", lambda client: [][0])
+    findings = findings_of(here)
+    operations.server.end()
+    assert findings["deployments"].says == "the server's answer is of no use: IndexError('list index out of range')"
+    assert findings["deployments"].remedy
     assert "disk" in findings
 
 
