@@ -1,5 +1,6 @@
 """The flow `backfill`: files of the inbox that are done, again through another package, each once."""
 
+import logging
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +23,9 @@ from tasks.scoring.inputs import tables_to_score
 from tasks.scoring.scores import Options
 from tasks.stage import run_all, stage
 from tasks.store import Artifact, Store, draft_folder
+from tasks.words import printable
+
+log = logging.getLogger(__name__)
 
 
 @flow(name="backfill", flow_run_name="backfill since {since}", persist_result=False, **notices.HOOKS)
@@ -45,13 +49,20 @@ def backfill(
     store = Store(config.artifacts, flow_run=flow_run.get_id())
     package = package_of(store, model)
     claims = done_since(Path(folder).expanduser() if folder else config.data, since.timestamp())
-    answered = run_all(answer_again_stage, [(store, package, claim, options) for claim in claims], workers=workers)
+    outcomes = run_all(answer_again_stage, [(store, package, claim, options) for claim in claims], workers=workers)
+    answered = [outcome for outcome in outcomes if isinstance(outcome, Again)]
     create_markdown_artifact(markdown(answered, package), key="backfill", description="What another model changes")
+    for outcome in outcomes:
+        if isinstance(outcome, DigitsError):
+            raise outcome
     return answered
 
 
-def answer_again(store: Store, package: Artifact, claim: Claim, options: Options) -> Again:
-    """Answer a file again, unless that is done, and compare; one that is refused costs the others nothing."""
+def answer_again(store: Store, package: Artifact, claim: Claim, options: Options) -> Again | DigitsError:
+    """Answer a file again, unless that is done, and compare; one that cannot be costs the others nothing.
+
+    Return an error where it is not the file's fault, and the same call may go on.
+    """
     target = result_of(claim, package)
     try:
         if not target.exists():
@@ -62,10 +73,11 @@ def answer_again(store: Store, package: Artifact, claim: Claim, options: Options
                 answers = scores.carry_out(store, planned, rows_in_lines(about_rows(tables)))
             delivery.deliver(answers, str(target))
         return compared(claim, package)
-    except (StoreError, FetchError):
-        raise
     except DigitsError as error:
-        return Again(claim, reason=str(error))
+        if isinstance(error, StoreError | FetchError):
+            log.error("%s: left to a later run: %s", claim.printable_name, error)
+            return error
+        return Again(claim, reason=printable(str(error)))
 
 
 answer_again_stage = stage(answer_again, run_name="{claim.printable_name}")

@@ -1,9 +1,11 @@
 """The flow `tune`: trials of a recipe with other values, and the best of them as a recipe to run."""
 
 import logging
+from typing import Annotated
 
 from prefect import flow
 from prefect.runtime import flow_run
+from pydantic import Field
 
 from flows.calls import call
 from flows.operations import notices
@@ -30,9 +32,9 @@ log = logging.getLogger(__name__)
 def tune(
     data: str = "sample",
     recipe: str = "fast",
-    trials: int = 20,
+    trials: Annotated[int, Field(ge=1, le=10_000)] = 20,
     changes: list[str] | None = None,
-    max_bad_rows: float = 0.001,
+    max_bad_rows: Annotated[float, Field(ge=0, le=1)] = 0.001,
 ) -> Artifact:
     """Try a recipe with other values and keep those that read the validation part best.
 

@@ -15,7 +15,7 @@ from typing import Annotated, TextIO, cast
 import typer
 
 from flows.cli import artifacts, draw, history, operations, registry, review, scoring
-from flows.cli.terminal import display, running_flows
+from flows.cli.terminal import display, print_json, running_flows
 from flows.operations.checks import check_training
 from tasks import settings
 from tasks.errors import DigitsError, StoreError
@@ -225,12 +225,13 @@ def recipes(
     name: Annotated[str | None, typer.Argument(help="Print only this recipe, in the form of a .json file.")] = None,
 ) -> None:
     """List the recipes: network, training, protocol and figure of the author, last result measured here."""
-    import json
-
     from flows.cli.listing import recipe_table
     from tasks.training.recipes import find
 
-    display(json.dumps(find(name).as_parameters(), indent=2) if name else recipe_table(registry.open_store()))
+    if name:
+        print_json(find(name).as_parameters())
+    else:
+        display(recipe_table(registry.open_store()))
 
 
 for panel, commands in (

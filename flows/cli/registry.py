@@ -105,8 +105,11 @@ def diff(
 ) -> None:
     """Show where two models differ: parameters, data, metrics, and a picture of the images they disagree on."""
     from tasks.registry import difference
+    from tasks.scoring import delivery
 
-    _check_picture(output, force)
+    if output.suffix.lower() != ".png":
+        raise UsageError("this is no name of a picture", file=str(output), expected="one that ends in .png")
+    delivery.check_writable(str(output), force)
     differences = difference.between(open_store(), first, second)
     _display_difference(differences)
     print(_disagreements(differences))
@@ -247,18 +250,6 @@ def _verdict(decision: "Decision") -> str:
 def _sentence(decision: "Decision") -> str:
     before = f", before it {decision.previous}" if decision.previous else ""
     return f"{decision.package} is the champion{before}: {decision.because}"
-
-
-def _check_picture(output: Path, force: bool) -> None:
-    """Check before the work that a picture can be written there. Raises: UsageError, StoreError."""
-    if output.suffix.lower() != ".png":
-        raise UsageError("this is no name of a picture", file=str(output), expected="one that ends in .png")
-    if output.exists() and not force:
-        raise UsageError(
-            "there is such a file already", file=str(output), remedy="name another by --output, or give --force"
-        )
-    if not output.absolute().parent.is_dir():
-        raise StoreError("there is no such folder", file=str(output.parent), remedy="make it, or name another")
 
 
 def _display_difference(difference: "Difference") -> None:

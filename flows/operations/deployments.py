@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.operations.checks import check_names, check_training
-from flows.operations.health import NO_ANSWER, answers, await_answer
+from flows.operations.health import AS_IN, NO_ANSWER, answers, await_answer
 from tasks import settings
 from tasks.errors import DigitsError, StoreError, UsageError
 from tasks.registry import package_of
@@ -142,7 +142,7 @@ def deploy(webhook: str | None, lost_after: float | None) -> "Deployed":
     if not answers(api, auth):
         print(f"waiting for {api}", flush=True)
         if not await_answer(api, auth):
-            raise StoreError(NO_ANSWER, file=api, remedy="start it, or mend PREFECT_API_URL")
+            raise StoreError(NO_ANSWER, file=api, remedy=f"start it, or mend PREFECT_API_URL, {AS_IN}")
     pauses = [longest_pause(deployment) for deployment in deployments]
     webhook, lost_after = asyncio.run(_bring(deployments, pauses, webhook, lost_after))
     return Deployed({deployment.full_name: next_run(deployment) for deployment in deployments}, webhook, lost_after)

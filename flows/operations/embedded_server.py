@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from flows.operations.health import NO_ANSWER, answers, await_answer
+from flows.operations.health import AS_IN, NO_ANSWER, answers, await_answer
 from tasks.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def running_server() -> Iterator[None]:
     if api := PREFECT_API_URL.value():
         secret = PREFECT_API_AUTH_STRING.value()
         if not answers(api, secret.get_secret_value() if secret else None):
-            raise StoreError(NO_ANSWER, file=api, remedy="start it, or unset PREFECT_API_URL")
+            raise StoreError(NO_ANSWER, file=api, remedy=f"start it, or unset PREFECT_API_URL, {AS_IN}")
         yield
         return
     log.info("starting Prefect's embedded server, which takes some seconds")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tasks.errors import UsageError
 
 NO_ANSWER = "the server does not answer"
+AS_IN = "which looks like http://127.0.0.1:4200/api"
 LONGEST_START = 120.0  # seconds that a server has until it answers, with a database to set up
 
 

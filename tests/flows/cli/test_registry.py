@@ -160,7 +160,7 @@ def test_two_models_are_compared_with_a_picture(home: Path, two: tuple[Trained, 
     assert before.startswith(b"\x89PNG")
     run = digits("diff", one.package.id, other.model.id, home=home)
     assert (run.returncode, run.stdout) == (2, "")
-    assert run.stderr.startswith("digits: diff.png: there is such a file already; to go on, name another by --output")
+    assert run.stderr.startswith("digits: diff.png: there is such a file already; to go on, name another, or overwrite")
     run = digits("diff", one.package.id, one.package.id, "--output", "diff.png", "--force", home=home)
     assert (
         run.stdout.splitlines()[-1]
@@ -200,7 +200,7 @@ def test_what_nothing_refers_to_is_named_by_a_dry_run_and_then_removed(
         (["promote", "abcd"], 5, "digits: there is no artifact 'abcd'; to go on, see `digits artifacts`"),
         (["rollback"], 5, "digits: there is no champion yet; to go on, see `digits models`"),
         (["diff", "a", "b", "-o", "d.html"], 2, "digits: d.html: this is no name of a picture; expected one that ends"),
-        (["diff", "a", "b", "-o", "no/d.png"], 5, "digits: no: there is no such folder; to go on, make it, or name"),
+        (["diff", "a", "b", "-o", "no/d.png"], 5, "digits: no/d.png: the folder of the output does not exist"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
