@@ -13,10 +13,11 @@ from typing import Annotated, Any
 from prefect import State, flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 from pydantic import Field
 
 from flows.operations import notices, pages
+from flows.operations.runs import failed_alike
 from tasks import settings
 from tasks.data.tables import about_rows
 from tasks.errors import DigitsError, FetchError, StoreError
@@ -110,6 +111,8 @@ def score_inbox(
         with contained([]):
             pages.of_reviews(config)
     if troubles := [*troubles, *(outcome.trouble for outcome in outcomes if outcome.trouble)]:
+        if failed_alike(troubles[0]):
+            return Failed(name=notices.AS_BEFORE, message=str(troubles[0]))
         raise troubles[0]
     if not outcomes:
         return Completed(name="Nothing new", message=f"no file is ready in {inboxes[-1].inbox}")

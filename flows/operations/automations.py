@@ -2,6 +2,7 @@
 tell people what has happened, and what has not.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from prefect.client.schemas.sorting import AutomationSort
 from prefect.events import ResourceSpecification, emit_event
 from prefect.events.actions import CallWebhook, CancelFlowRun, ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.exceptions import ObjectNotFound
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
@@ -35,7 +37,8 @@ LOST, RUN_FAILURES, NOTICES = (
 RUNS: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}
 HEARTBEAT = "prefect.flow-run.heartbeat"
 RUNNING = "prefect.flow-run.Running"
-ENDINGS = ("Completed", "Nothing new", "Files refused", "Failed", "TimedOut", "Crashed", "Cancelling", "Cancelled")
+FAILURES = ("Failed", "TimedOut", "Crashed")  # that are told
+ENDINGS = ("Completed", "Nothing new", "Files refused", notices.AS_BEFORE, *FAILURES, "Cancelling", "Cancelled")
 DEPLOYED, SILENCE = "digitflow.deployed", "digitflow.silence"
 ENDS = {f"prefect.flow-run.{name}" for name in ENDINGS} | {notices.ENDED}
 STUCK = "A worker has taken it and not begun it."
@@ -95,8 +98,9 @@ async def apply(
     automations = await client.read_automations(sort=AutomationSort.NAME_ASC, limit=200)
     present = {automation.name: automation for automation in automations}
     if webhook is None and NOTICES in present:
-        block: Any = await Webhook.aload(WEBHOOK, client=client)
-        webhook = block.url.get_secret_value()
+        with contextlib.suppress(ValueError):  # somebody has removed it in the UI
+            block: Any = await Webhook.aload(WEBHOOK, client=client)
+            webhook = block.url.get_secret_value()
     if lost_after is None:
         trigger: Any = present[LOST].trigger if LOST in present else None
         lost_after = trigger.within.total_seconds() if trigger else 90.0
@@ -131,7 +135,10 @@ def webhook_address(client: "SyncPrefectClient") -> str | None:
     """Return the webhook that is called, None without one. Show only its host: whoever knows it can write there."""
     if not client.read_automations_by_name(NOTICES):
         return None
-    address: str = client.read_block_document_by_name(WEBHOOK, "webhook").data["url"]
+    try:
+        address: str = client.read_block_document_by_name(WEBHOOK, "webhook").data["url"]
+    except ObjectNotFound:  # somebody has removed it in the UI
+        return None
     return address
 
 
@@ -259,7 +266,7 @@ def _notifying(webhook_block: UUID) -> list[AutomationCore]:
     """Call the webhook on failed runs and on our own notices."""
     failure = EventTrigger(
         match=ResourceSpecification(RUNS),
-        expect={f"prefect.flow-run.{name}" for name in ("Failed", "TimedOut", "Crashed")},
+        expect={f"prefect.flow-run.{name}" for name in FAILURES},
         # Once until it is settled: the worker may report a crash after the server has.
         for_each={"prefect.resource.id"},
         within=SETTLED,

@@ -18,6 +18,7 @@ REFUSED_PROMOTION = "digitflow.promotion.refused"
 REVIEW = "digitflow.review.published"  # of which nobody has to be told: the deployment `train/corrections` begins
 ALL = (INBOX, REFUSED_PROMOTION)
 ENDED = "digitflow.ended"
+AS_BEFORE = "As before"  # name of the state of a run that failed like the one before: told once
 
 
 def of_promotion(store: Store, decision: Decision) -> None:

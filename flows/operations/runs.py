@@ -50,6 +50,20 @@ def begun(client: "SyncPrefectClient", **selection: Any) -> "list[FlowRun]":
     return client.read_flow_runs(flow_run_filter=either, sort=FlowRunSort.START_TIME_DESC, **selection)
 
 
+def failed_alike(error: Exception) -> bool:
+    """Tell, in a run of a deployment, whether the run before it failed with the same words."""
+    from prefect import get_client
+    from prefect.client.schemas.filters import DeploymentFilter
+    from prefect.runtime import deployment
+
+    if not deployment.id:
+        return False
+    this = DeploymentFilter.model_validate({"id": {"any_": [deployment.id]}})
+    with get_client(sync_client=True) as client:
+        states = [run.state for run in begun(client, deployment_filter=this, limit=2)[1:]]
+    return any(state and state.is_failed() and str(error) in (state.message or "") for state in states)
+
+
 def lines_of(name: str | None) -> Iterator[str]:
     """Yield what a run has logged, a line each, behind one that says which run it is.
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from flows.inbox import Outcome, outcome_table, refusals, settle, slow_changes
+from flows.inbox import Outcome, outcome_table, refusals, score_inbox, settle, slow_changes
 from tasks.errors import DataError
 from tasks.history import days
 from tasks.scoring.inbox import Claim, Inbox, claims
@@ -184,14 +184,20 @@ def test_what_is_done_is_answered_again_by_another_model_once_beside_the_old_ans
     assert day.rows == 210
 
 
-def test_without_a_champion_nothing_is_taken_out_of_the_inbox(home: Path, prefect_server: str) -> None:
+def test_without_a_champion_nothing_is_taken_out_of_the_inbox(
+    home: Path, prefect_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(home)
     (home / "artifacts" / "champion.json").unlink()
     refused = run(home, prefect_server)
     assert "StoreError: there is no champion yet" in refused.stdout
     assert len(lying(home, "inbox")) == 10
+    monkeypatch.setenv("DIGITS_HOME", str(home))
+    monkeypatch.setattr("flows.inbox.failed_alike", lambda error: str(error).startswith("there is no champion"))
+    again = score_inbox(quiet=0, return_state=True)
+    assert (again.is_failed(), again.name) == (True, "As before")  # and nobody is called every five minutes
     shutil.rmtree(home / "data" / "inbox")
-    assert run(home, prefect_server).stdout.startswith("Nothing new(")  # and nobody is called every five minutes
+    assert run(home, prefect_server).stdout.startswith("Nothing new(")
 
 
 def test_a_slow_change_is_told_by_the_run_that_makes_it_and_by_no_other(

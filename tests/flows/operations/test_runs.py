@@ -9,9 +9,11 @@ from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, State
-from prefect.states import Completed, Pending, Running, Scheduled
+from prefect.states import Completed, Failed, Pending, Running, Scheduled
 
 from flows.operations import runs, status
+from flows.operations.automations import _notifying, webhook_address
+from tasks.errors import StoreError
 
 
 @pytest.fixture
@@ -71,3 +73,23 @@ def test_the_last_run_is_found_behind_many_that_are_late(client: SyncPrefectClie
     finding = status._of_deployment(client, client.read_deployment(deployment))
     assert finding.details["last"]["id"] == str(last)
     assert finding.says.endswith(": Completed; a run is 5 hours late"), finding.says
+
+
+def test_a_failure_like_the_one_before_is_known(
+    client: SyncPrefectClient, deployment: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = StoreError("no space is left")
+    assert not runs.failed_alike(error)
+    monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", str(deployment))
+    started(client, deployment, Pending(), Running())
+    assert not runs.failed_alike(error)
+    started(client, deployment, Running(), Failed(message=f"exception StoreError: {error}"))
+    started(client, deployment, Running())
+    assert runs.failed_alike(error)
+    assert not runs.failed_alike(StoreError("there is no champion"))
+
+
+def test_a_webhook_whose_block_somebody_has_removed_is_none(client: SyncPrefectClient) -> None:
+    *_, notice = _notifying(uuid4())
+    client.request("POST", "/automations/", json=notice.model_dump(mode="json"))
+    assert webhook_address(client) is None
