@@ -79,14 +79,18 @@ class Daemon:
         return lines[-1].strip() if lines else "nothing"
 
     def end(self, with_children: bool = True) -> bool:
-        """End it and, unless they are to go on, all that it has started; return whether it ran."""
+        """End it and, unless they are to go on, all that it has started; return whether it ran. Raises: StoreError."""
         family = self.family() if with_children else self.family()[:1]
-        _signal(family, signal.SIGTERM)
-        deadline = time.monotonic() + GRACE
-        while alive(family) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        _signal(family, signal.SIGKILL)
-        self.record.unlink(missing_ok=True)
+        try:
+            _signal(family, signal.SIGTERM)
+            deadline = time.monotonic() + GRACE
+            while alive(family) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            _signal(family, signal.SIGKILL)
+            self.record.unlink(missing_ok=True)
+        except (OSError, psutil.AccessDenied) as error:
+            what, remedy = f"the {self.name} cannot be ended", "end it as the user who has started it"
+            raise StoreError(what, file=str(self.record), received=str(error), remedy=remedy) from error
         return bool(family)
 
     def family(self) -> list[psutil.Process]:

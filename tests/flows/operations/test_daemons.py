@@ -39,6 +39,12 @@ def test_a_daemon_ends_with_all_that_it_has_started(daemon: Daemon) -> None:
     assert alive(family) == []
     assert not daemon.record.exists()
     assert (daemon.runs(), daemon.saved_options(), daemon.end()) == (False, {}, False)
+    daemon.record.mkdir()  # as good as one that belongs to somebody else
+    with pytest.raises(
+        StoreError, match=r"the parent cannot be ended; .*; to go on, end it as the user who has started"
+    ):
+        daemon.end()
+    daemon.record.rmdir()
 
 
 def test_one_that_does_not_end_by_itself_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
