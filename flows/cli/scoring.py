@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from tasks.scoring.scores import Options
 
 
+OnBadRow = Annotated[
+    Literal["stop", "quarantine"], typer.Option(help="Stop at a row that is not a digit, or set it aside.")
+]
+
+
 def score(
     inputs: Annotated[
         list[str],
@@ -37,9 +42,7 @@ def score(
     review_below: Annotated[
         float, typer.Option(min=0, max=1, help="List digits of less confidence than this for a person to look at.")
     ] = 0.95,
-    on_bad_row: Annotated[
-        Literal["stop", "quarantine"], typer.Option(help="Stop at a row that is not a digit, or set it aside.")
-    ] = "stop",
+    on_bad_row: OnBadRow = "stop",
     on_drift: Annotated[
         Literal["warn", "stop", "ignore"], typer.Option(help="Do this where digits are unlike those of training.")
     ] = "warn",
@@ -146,6 +149,7 @@ def backfill(
         typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Answer again what was done from this day on."),
     ],
     model: Annotated[str, typer.Option(help="Score with the package of this id.")] = "champion",
+    on_bad_row: OnBadRow = "stop",
     workers: Annotated[int, typer.Option(min=1, max=256, help="Score so many files at the same time.")] = 1,
 ) -> None:
     """Answer again, by another model, what the inbox has done; the results stand beside the old ones in outbox/."""
@@ -156,8 +160,9 @@ def backfill(
     settings.make_home(config)
     with running_flows():
         from flows.backfill import backfill as backfill_flow
+        from tasks.scoring.scores import Options
 
-        answered = backfill_flow(since, model, workers=workers)
+        answered = backfill_flow(since, model, options=Options(on_bad_row=on_bad_row), workers=workers)
     for again in answered:
         print(f"{again.claim.printable_name}  {again.rows:,}  {again.says}".replace("\u00a0", " "))
     if not answered:

@@ -40,14 +40,17 @@ def give_back(pool: str) -> None:
 
 
 def begun(client: "SyncPrefectClient", **selection: Any) -> "list[FlowRun]":
-    """Return the runs that have begun, or failed to, the newest first. selection: as of Prefect's `read_flow_runs`."""
+    """Return runs that have begun, or crashed before, the newest PAGE. selection: as of Prefect's `read_flow_runs`.
+
+    Those that were cancelled since another run was at work are none.
+    """
     from prefect.client.schemas.filters import FlowRunFilter
     from prefect.client.schemas.sorting import FlowRunSort
 
-    ended_badly = {"type": {"any_": ["FAILED", "CRASHED"]}}
-    conditions = {"operator": "or_", "start_time": {"is_null_": False}, "state": ended_badly}
-    either = FlowRunFilter.model_validate(conditions)
-    return client.read_flow_runs(flow_run_filter=either, sort=FlowRunSort.START_TIME_DESC, **selection)
+    has_started = FlowRunFilter.model_validate({"start_time": {"is_null_": False}})
+    newest_first = FlowRunSort.START_TIME_DESC
+    runs = client.read_flow_runs(flow_run_filter=has_started, sort=newest_first, limit=PAGE, **selection)
+    return [run for run in runs if run.run_count or (run.state and not run.state.is_cancelled())]
 
 
 def failed_alike(error: Exception) -> bool:
@@ -60,7 +63,7 @@ def failed_alike(error: Exception) -> bool:
         return False
     this = DeploymentFilter.model_validate({"id": {"any_": [deployment.id]}})
     with get_client(sync_client=True) as client:
-        states = [run.state for run in begun(client, deployment_filter=this, limit=2)[1:]]
+        states = [run.state for run in begun(client, deployment_filter=this)[1:2]]
     return any(state and state.is_failed() and str(error) in (state.message or "") for state in states)
 
 
@@ -89,7 +92,7 @@ def lines_of(name: str | None) -> Iterator[str]:
 def _run_of(client: "SyncPrefectClient", name: str | None) -> "FlowRun":
     """Return the run that is called so. Raises: UsageError."""
     for offset in range(0, SEARCHED, PAGE):
-        for run in begun(client, limit=PAGE, offset=offset):
+        for run in begun(client, offset=offset):
             if name is None or run.name.startswith(name) or str(run.id).startswith(name):
                 return run
     raise UsageError("there is no such run", received=name, remedy="see the runs in Prefect's UI, or `digits status`")

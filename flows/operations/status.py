@@ -143,7 +143,7 @@ def _of_deployment(client: "SyncPrefectClient", deployment: "DeploymentResponse"
     now = datetime.now(UTC)
     says, remedy = ["no run yet"], None
     details: dict[str, Any] = {"last": None, "next": due.isoformat() if due else None}
-    for last in begun(client, deployment_filter=this, limit=1):
+    for last in begun(client, deployment_filter=this)[:1]:
         state, began = str(last.state_name), last.start_time or last.expected_start_time or now
         says = [f"last run {naturaldelta(now - began)} ago: {state}"]
         details["last"] = {"id": str(last.id), "state": state, "began": began.isoformat()}

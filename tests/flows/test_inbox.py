@@ -175,8 +175,10 @@ def test_what_is_done_is_answered_again_by_another_model_once_beside_the_old_ans
         (home / "data" / folder / "a").mkdir()
     (home / "data" / "inbox" / "a" / "options.yaml").write_text("probability: true\n")
     (home / "data" / "done" / "a" / "a.csv").touch()
-    making.write_csv(home / "data" / "done" / "z.csv", making.unlabelled(making.digits(30)))
-    left = digits(*call, home=home, server=prefect_server)
+    z = home / "data" / "done" / "z.csv"
+    making.write_csv(z, making.unlabelled(making.digits(30)))
+    z.write_text(z.read_text() + "no digit\n")
+    left = digits(*call, "--on-bad-row", "quarantine", home=home, server=prefect_server)
     assert (left.returncode, "options.yaml: the options of the folder cannot be read" in left.stderr) == (5, True)
     (home / "data" / "outbox" / f"z.{chain.cascade.id}.csv").unlink()
     assert {name: (home / "data" / "outbox" / name).stat().st_mtime_ns for name in lying(home, "outbox")} == results

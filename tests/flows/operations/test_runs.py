@@ -57,6 +57,7 @@ def test_a_run_that_was_taken_and_not_begun_goes_back_and_lets_others_begin(
     ended = started(client, deployment, Pending(), Running(), Completed())
     taken = started(client, deployment, Pending())
     assert client.set_flow_run_state(started(client, deployment), Pending()).state.is_cancelled()
+    assert [run.id for run in runs.begun(client) if run.deployment_id == deployment] == [ended]
     runs.give_back(pool)
     assert [client.read_flow_run(run).state_name for run in (taken, ended)] == ["Scheduled", "Completed"]
     assert client.set_flow_run_state(started(client, deployment), Pending()).state.is_pending()
@@ -83,7 +84,9 @@ def test_a_failure_like_the_one_before_is_known(
     monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", str(deployment))
     started(client, deployment, Pending(), Running())
     assert not runs.failed_alike(error)
-    started(client, deployment, Running(), Failed(message=f"exception StoreError: {error}"))
+    crowded = started(client, deployment, Pending(), Running())
+    started(client, deployment, Pending())  # is cancelled
+    client.set_flow_run_state(crowded, Failed(message=f"exception StoreError: {error}"))
     started(client, deployment, Running())
     assert runs.failed_alike(error)
     assert not runs.failed_alike(StoreError("there is no champion"))
