@@ -94,5 +94,6 @@ def test_a_failure_like_the_one_before_is_known(
 
 def test_a_webhook_whose_block_somebody_has_removed_is_none(client: SyncPrefectClient) -> None:
     *_, notice = _notifying(uuid4())
-    client.request("POST", "/automations/", json=notice.model_dump(mode="json"))
+    automation = client.request("POST", "/automations/", json=notice.model_dump(mode="json")).json()
     assert webhook_address(client) is None
+    client.request("DELETE", "/automations/{id}", path_params={"id": automation["id"]})
