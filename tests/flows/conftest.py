@@ -13,12 +13,13 @@ import psutil
 import pytest
 from filelock import FileLock
 
+from flows.operations.daemons import alive
 from flows.operations.health import await_answer
 from tasks.promote import promote
 from tests import making
 from tests.command import environment
 from tests.conftest import Chain, made_once, shared_folder
-from tests.flows.operating import free_port
+from tests.flows.operating import eventually, free_port
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +75,7 @@ def standing_server(folder: Path, database: Path) -> Iterator[str]:
             note.unlink()
             process = psutil.Process(server["pid"])
             process.terminate()
-            process.wait(timeout=60)
+            assert eventually(lambda: not alive([process]))
 
 
 def started(folder: Path, database: Path) -> dict[str, Any]:

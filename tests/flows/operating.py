@@ -66,10 +66,22 @@ class Operated:
         """Call `digits up`; what the options do not say it keeps. The inbox is then scored only when a test says so."""
         run = self.command("up", "--port", str(self.port), *options)
         if run.returncode == 0:
-            deployment = self.deployment("score/inbox")
-            for schedule in deployment["schedules"]:
-                path = f"/deployments/{deployment['id']}/schedules/{schedule['id']}"
+            inbox = self.deployment("score/inbox")
+            for schedule in inbox["schedules"]:
+                path = f"/deployments/{inbox['id']}/schedules/{schedule['id']}"
                 self.ask("PATCH", path, json={"active": False})
+            # One that a worker has taken meanwhile would take a test's files, or its place.
+            at_work = {"state": {"type": {"any_": ["PENDING", "RUNNING"]}}}
+            of_inbox = {"id": {"any_": [inbox["id"]]}}
+            assert eventually(
+                lambda: (
+                    not [
+                        run
+                        for run in self.read("flow_runs", deployments=of_inbox, flow_runs=at_work)
+                        if run["auto_scheduled"]
+                    ]
+                )
+            )
         return run
 
     def daemon(self, name: str) -> Daemon:

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from flows.operations import deployments
-from flows.operations.automations import NOTICES, RUN_FAILURES, _learning
+from flows.operations.automations import DEPLOYED, NOTICES, RUN_FAILURES, _learning
 from flows.operations.daemons import alive
 from tasks.promote import promote
 from tasks.reviewing import drawn
@@ -354,17 +354,22 @@ def test_a_killed_run_is_taken_for_dead_and_a_scheduled_one_settles_its_files_on
 def test_silence_is_told_once(operated: Operated, lost: str) -> None:
     operated.shorten("tell of no run of score/inbox", 10)
     operated.shorten("tell that the worker is gone", 10)
-    inbox = operated.deployment("score/inbox")["id"]
-    operated.ask("POST", f"/deployments/{inbox}/pause_deployment")
-    operated.final_state(operated.score_inbox())
-    before = len(operated.texts("no run of"))  # where it took long to begin
+    time.sleep(3)  # in which the server takes note
+    inbox = f"prefect.deployment.{operated.deployment('score/inbox')['id']}"
+    deployed = {
+        "event": DEPLOYED,
+        "resource": {"prefect.resource.id": f"{DEPLOYED}.score/inbox"},
+        "related": [{"prefect.resource.id": inbox, "prefect.resource.role": "deployment"}],
+    }
     pool = {"prefect.resource.id": "prefect.work-pool.digits", "prefect.resource.name": "digits"}
-    gone = {"event": "prefect.work-pool.not-ready", "resource": pool, "id": str(uuid.uuid4())}
-    operated.ask("POST", "/events", json=[{**gone, "occurred": datetime.now(UTC).isoformat()}])
-    assert eventually(lambda: operated.texts("no run of")[before:] and operated.texts("no worker"))
+    gone = {"event": "prefect.work-pool.not-ready", "resource": pool}
+    for event in (deployed, gone):
+        operated.ask(
+            "POST", "/events", json=[{**event, "id": str(uuid.uuid4()), "occurred": datetime.now(UTC).isoformat()}]
+        )
+    assert eventually(lambda: operated.texts("no run of") and operated.texts("no worker"))
     time.sleep(15)
-    silence = "digitflow: no run of score/inbox for 15 minutes; see `digits status`"
-    assert operated.texts("no run of")[before:] == [silence]
+    assert operated.texts("no run of") == ["digitflow: no run of score/inbox for 15 minutes; see `digits status`"]
     assert operated.texts("no worker") == [
         "digitflow: no worker is there, and nothing runs; `digits up` starts one",
     ]
