@@ -195,9 +195,17 @@ def test_without_a_champion_nothing_is_taken_out_of_the_inbox(
     assert "StoreError: there is no champion yet" in refused.stdout
     assert len(lying(home, "inbox")) == 10
     monkeypatch.setenv("DIGITS_HOME", str(home))
-    monkeypatch.setattr("flows.inbox.failed_alike", lambda error: str(error).startswith("there is no champion"))
+    (home / "data" / "inbox" / "a").mkdir()
+    shutil.copy(home / "data" / "inbox" / "g0.csv", home / "data" / "inbox" / "a")
+    champion = re.escape("StoreError: there is no champion yet; to go on, ")
+    monkeypatch.setattr("flows.inbox.failed_alike", lambda message: re.fullmatch(f"{champion}[^;]*", message))
     again = score_inbox(quiet=0, return_state=True)
     assert (again.is_failed(), again.name) == (True, "As before")  # and nobody is called every five minutes
+    shutil.copytree(home / "data" / "inbox" / "a", home / "data" / "inbox" / "b")
+    (home / "data" / "inbox" / "b" / "options.yaml").write_text("probability: true\n")
+    worse = score_inbox(quiet=0, return_state=True)
+    assert (worse.is_failed(), worse.name) == (True, "Failed")
+    assert re.search(f"{champion}.* Also: .*options.yaml: the options of the folder", worse.message or "")
     shutil.rmtree(home / "data" / "inbox")
     assert run(home, prefect_server).stdout.startswith("Nothing new(")
 
