@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import pytest
 
+from flows.backfill import answer_again
 from flows.inbox import Outcome, outcome_table, refusals, score_inbox, settle, slow_changes
-from tasks.errors import DataError
+from tasks.errors import DataError, StoreError
 from tasks.history import days
 from tasks.scoring.inbox import Claim, Inbox, claims
 from tasks.scoring.scores import Options, ScoresMetrics
@@ -184,6 +186,16 @@ def test_what_is_done_is_answered_again_by_another_model_once_beside_the_old_ans
     assert {name: (home / "data" / "outbox" / name).stat().st_mtime_ns for name in lying(home, "outbox")} == results
     (day,) = days.history(Store(home / "artifacts")).days
     assert day.rows == 210
+
+
+def test_a_name_that_a_terminal_would_obey_is_written_out_where_a_backfill_leaves_its_file(
+    tmp_path: Path, chain: Chain, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = StoreError("no space is left", file="\x1b[31m.csv")
+    monkeypatch.setattr("flows.backfill.inbox.options_of", Mock(side_effect=error))
+    claim = Claim(Inbox(tmp_path), "\x1b[31m.csv")
+    assert answer_again(Store(tmp_path), chain.package, claim, Options()) == error
+    assert r"\x1b[31m.csv: left to a later run: \x1b[31m.csv: no space is left" in caplog.text
 
 
 def test_without_a_champion_nothing_is_taken_out_of_the_inbox(
