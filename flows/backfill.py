@@ -75,7 +75,7 @@ def answer_again(store: Store, package: Artifact, claim: Claim, options: Options
         return compared(claim, package)
     except DigitsError as error:
         if isinstance(error, StoreError | FetchError):
-            log.error("%s: left to a later run: %s", claim.printable_name, error)
+            log.error("%s: left to a later run: %s", claim.printable_name, printable(str(error)))
             return error
         return Again(claim, reason=printable(str(error)))
 

@@ -111,9 +111,12 @@ def score_inbox(
         with contained([]):
             pages.of_reviews(config)
     if troubles := [*troubles, *(outcome.trouble for outcome in outcomes if outcome.trouble)]:
-        if failed_alike(troubles[0]):
-            return Failed(name=notices.AS_BEFORE, message=str(troubles[0]))
-        raise troubles[0]
+        sentences = list(dict.fromkeys(map(str, troubles)))
+        trouble = StoreError(" Also: ".join(sentences)) if sentences[1:] else troubles[0]
+        message = f"{type(trouble).__name__}: {trouble}"
+        if failed_alike(message):
+            return Failed(name=notices.AS_BEFORE, message=message)
+        raise trouble
     if not outcomes:
         return Completed(name="Nothing new", message=f"no file is ready in {inboxes[-1].inbox}")
     if sentences := refusals(outcomes):

@@ -53,8 +53,8 @@ def begun(client: "SyncPrefectClient", **selection: Any) -> "list[FlowRun]":
     return [run for run in runs if run.run_count or (run.state and not run.state.is_cancelled())]
 
 
-def failed_alike(error: Exception) -> bool:
-    """Tell, in a run of a deployment, whether the run before it failed with the same words."""
+def failed_alike(message: str) -> bool:
+    """Tell, in a run of a deployment, whether the run before it failed with the same words, or more of them."""
     from prefect import get_client
     from prefect.client.schemas.filters import DeploymentFilter
     from prefect.runtime import deployment
@@ -64,7 +64,7 @@ def failed_alike(error: Exception) -> bool:
     this = DeploymentFilter.model_validate({"id": {"any_": [deployment.id]}})
     with get_client(sync_client=True) as client:
         states = [run.state for run in begun(client, deployment_filter=this)[1:2]]
-    return any(state and state.is_failed() and str(error) in (state.message or "") for state in states)
+    return any(state and state.is_failed() and message in (state.message or "") for state in states)
 
 
 def lines_of(name: str | None) -> Iterator[str]:
@@ -91,8 +91,15 @@ def lines_of(name: str | None) -> Iterator[str]:
 
 def _run_of(client: "SyncPrefectClient", name: str | None) -> "FlowRun":
     """Return the run that is called so. Raises: UsageError."""
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    newest_first = FlowRunSort.START_TIME_DESC
     for offset in range(0, SEARCHED, PAGE):
-        for run in begun(client, offset=offset):
-            if name is None or run.name.startswith(name) or str(run.id).startswith(name):
+        if name:
+            runs = client.read_flow_runs(sort=newest_first, limit=PAGE, offset=offset)
+        else:
+            runs = begun(client, offset=offset)
+        for run in runs:
+            if not name or run.name.startswith(name) or str(run.id).startswith(name):
                 return run
     raise UsageError("there is no such run", received=name, remedy="see the runs in Prefect's UI, or `digits status`")

@@ -57,7 +57,7 @@ def findings(comparison: Comparison, board: Sequence[Row], tested: Sequence[Pair
         )
     if comparison.failures:
         reasons = "the reason stands" if len(comparison.failures) == 1 else "the reasons stand"
-        sentences.append(f"{counted(len(comparison.failures), 'fit')} failed; {reasons} below.")
+        sentences.append(f"{counted(len(comparison.failures), 'attempt')} failed; {reasons} below.")
     return sentences
 
 

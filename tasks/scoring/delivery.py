@@ -21,8 +21,11 @@ def check_writable(output: str, force: bool) -> None:
     path = expanded(output)
     with reached(output):
         exists = path.exists()
-    if exists and not is_remote(path) and not path.is_file():  # /dev/null must not give way to a file
-        raise UsageError("the output is no file", file=output, remedy="name a file, or - for standard output")
+    # Neither /dev/null nor /dev/stdout, a link, must give way to a file.
+    if not is_remote(path) and (path.is_symlink() or (exists and not path.is_file())):
+        received = f"a link to {path.readlink()}" if path.is_symlink() else "a folder or a device"
+        remedy = "name a file, or for `digits score` - as standard output"
+        raise UsageError("the output is no plain file", file=output, received=received, remedy=remedy)
     if exists and not force:
         remedy = "name another, or overwrite it by --force"
         raise UsageError("there is such a file already", file=output, remedy=remedy)

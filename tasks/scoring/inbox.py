@@ -163,7 +163,7 @@ def options_of(folders: Inbox, model: str, options: Options) -> tuple[str, Optio
     wrong = None if isinstance(values, dict) else "a list" if isinstance(values, list) else repr(values)[:100]
     for name, value in () if wrong else values.items():
         if name not in ("model", *vars(options)):
-            wrong = str(name)
+            wrong = str(name) or "''"
         elif isinstance(value, list | dict | set):
             wrong = f"a {type(value).__name__} as {name}"
     if wrong:

@@ -81,9 +81,10 @@ def standing_server(folder: Path, database: Path) -> Iterator[str]:
 def started(folder: Path, database: Path) -> dict[str, Any]:
     """Start a server with a database of its own, and wait until it answers."""
     port = free_port()
-    shutil.copyfile(database, folder / "server.db")
+    own = folder / f"server-{port}.db"  # beside an earlier server's journal, which SQLite would take for its own
+    shutil.copyfile(database, own)
     variables = {
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'server.db'}",
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{own}",
         "PREFECT_UI_ENABLED": "0",
         "PREFECT_SERVER_API_HOST": "127.0.0.1",
         "PREFECT_SERVER_API_PORT": str(port),

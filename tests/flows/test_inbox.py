@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import pytest
 
+from flows.backfill import answer_again
 from flows.inbox import Outcome, outcome_table, refusals, score_inbox, settle, slow_changes
-from tasks.errors import DataError
+from tasks.errors import DataError, StoreError
 from tasks.history import days
 from tasks.scoring.inbox import Claim, Inbox, claims
 from tasks.scoring.scores import Options, ScoresMetrics
@@ -186,6 +188,16 @@ def test_what_is_done_is_answered_again_by_another_model_once_beside_the_old_ans
     assert day.rows == 210
 
 
+def test_a_name_that_a_terminal_would_obey_is_written_out_where_a_backfill_leaves_its_file(
+    tmp_path: Path, chain: Chain, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = StoreError("no space is left", file="\x1b[31m.csv")
+    monkeypatch.setattr("flows.backfill.inbox.options_of", Mock(side_effect=error))
+    claim = Claim(Inbox(tmp_path), "\x1b[31m.csv")
+    assert answer_again(Store(tmp_path), chain.package, claim, Options()) == error
+    assert r"\x1b[31m.csv: left to a later run: \x1b[31m.csv: no space is left" in caplog.text
+
+
 def test_without_a_champion_nothing_is_taken_out_of_the_inbox(
     home: Path, prefect_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,9 +207,17 @@ def test_without_a_champion_nothing_is_taken_out_of_the_inbox(
     assert "StoreError: there is no champion yet" in refused.stdout
     assert len(lying(home, "inbox")) == 10
     monkeypatch.setenv("DIGITS_HOME", str(home))
-    monkeypatch.setattr("flows.inbox.failed_alike", lambda error: str(error).startswith("there is no champion"))
+    (home / "data" / "inbox" / "a").mkdir()
+    shutil.copy(home / "data" / "inbox" / "g0.csv", home / "data" / "inbox" / "a")
+    champion = re.escape("StoreError: there is no champion yet; to go on, ")
+    monkeypatch.setattr("flows.inbox.failed_alike", lambda message: re.fullmatch(f"{champion}[^;]*", message))
     again = score_inbox(quiet=0, return_state=True)
     assert (again.is_failed(), again.name) == (True, "As before")  # and nobody is called every five minutes
+    shutil.copytree(home / "data" / "inbox" / "a", home / "data" / "inbox" / "b")
+    (home / "data" / "inbox" / "b" / "options.yaml").write_text("probability: true\n")
+    worse = score_inbox(quiet=0, return_state=True)
+    assert (worse.is_failed(), worse.name) == (True, "Failed")
+    assert re.search(f"{champion}.* Also: .*options.yaml: the options of the folder", worse.message or "")
     shutil.rmtree(home / "data" / "inbox")
     assert run(home, prefect_server).stdout.startswith("Nothing new(")
 

@@ -13,7 +13,6 @@ from prefect.states import Completed, Failed, Pending, Running, Scheduled
 
 from flows.operations import runs, status
 from flows.operations.automations import _notifying, webhook_address
-from tasks.errors import StoreError
 
 
 @pytest.fixture
@@ -56,11 +55,13 @@ def test_a_run_that_was_taken_and_not_begun_goes_back_and_lets_others_begin(
 ) -> None:
     ended = started(client, deployment, Pending(), Running(), Completed())
     taken = started(client, deployment, Pending())
-    assert client.set_flow_run_state(started(client, deployment), Pending()).state.is_cancelled()
+    refused = started(client, deployment)
+    assert client.set_flow_run_state(refused, Pending()).state.is_cancelled()
     assert [run.id for run in runs.begun(client) if run.deployment_id == deployment] == [ended]
     runs.give_back(pool)
     assert [client.read_flow_run(run).state_name for run in (taken, ended)] == ["Scheduled", "Completed"]
     assert client.set_flow_run_state(started(client, deployment), Pending()).state.is_pending()
+    assert next(runs.lines_of(str(refused))).endswith(f", {refused}: Cancelled")  # who asks for it by name may see why
     runs.give_back("another pool")
 
 
@@ -79,17 +80,18 @@ def test_the_last_run_is_found_behind_many_that_are_late(client: SyncPrefectClie
 def test_a_failure_like_the_one_before_is_known(
     client: SyncPrefectClient, deployment: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    error = StoreError("no space is left")
-    assert not runs.failed_alike(error)
+    message = "StoreError: no space is left"
+    assert not runs.failed_alike(message)
     monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", str(deployment))
     started(client, deployment, Pending(), Running())
-    assert not runs.failed_alike(error)
+    assert not runs.failed_alike(message)
     crowded = started(client, deployment, Pending(), Running())
     started(client, deployment, Pending())  # is cancelled
-    client.set_flow_run_state(crowded, Failed(message=f"exception StoreError: {error}"))
+    client.set_flow_run_state(crowded, Failed(message=f"an exception: {message}"))
     started(client, deployment, Running())
-    assert runs.failed_alike(error)
-    assert not runs.failed_alike(StoreError("there is no champion"))
+    assert runs.failed_alike(message)
+    assert not runs.failed_alike("StoreError: there is no champion")
+    assert not runs.failed_alike("StoreError: no space is left Also: there is no champion")
 
 
 def test_a_webhook_whose_block_somebody_has_removed_is_none(client: SyncPrefectClient) -> None:

@@ -128,7 +128,7 @@ def test_recipe_that_failed_stays_in_the_table_with_its_reason() -> None:
     assert last.startswith("| lost | – |")
     assert last.endswith("| seed 7 failed: it \\| diverged |")
     text = words(render(made))
-    assert "1 fit failed; the reason stands below." in text
+    assert "1 attempt failed; the reason stands below." in text
     assert "lost, seed 7: it | diverged" in text
 
 

@@ -425,6 +425,7 @@ def test_the_options_of_a_folder_stand_in_place_of_the_deployments(urgent: Inbox
         ("[" * 5_000, "received maximum recursion depth exceeded"),
         ("review_below: &a [*a]", "received a list as review_below"),
         ("- &a [*a, *a]", "received a list"),
+        ("'': 5", "expected lines NAME: VALUE"),
         ("!!python/object/apply:os.getcwd []", "could not determine a constructor"),
     ],
 )
