@@ -91,9 +91,12 @@ def version(path: Path) -> str | None:
 
 
 def stamp(path: Path) -> str:
-    """Return what tells a file of this machine from what lies there once it is written anew. Raises: OSError."""
+    """Return what tells a file of this machine from what lies there once it is written anew. Raises: OSError.
+
+    Without the inode, which some network mounts give anew at each look.
+    """
     status = path.stat()
-    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def for_arrow(path: Path) -> dict[str, Any]:
