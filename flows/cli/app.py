@@ -15,7 +15,8 @@ from typing import Annotated, TextIO, cast
 import typer
 
 from flows.cli import artifacts, draw, history, operations, registry, review, scoring
-from flows.cli.terminal import display, print_json, running_flows
+from flows.cli.running import running_flows
+from flows.cli.terminal import display, print_json
 from flows.operations.checks import check_training
 from tasks import settings
 from tasks.errors import DigitsError, StoreError

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from flows.cli.registry import open_store
-from flows.cli.terminal import AsJson, Quiet, log_to_terminal, print_json, running_flows
+from flows.cli.running import log_to_terminal, running_flows
+from flows.cli.terminal import AsJson, Quiet, print_json
 from tasks import settings
 from tasks.store import Artifact, draft_folder
 
